@@ -1,0 +1,33 @@
+"""learnkit: the library under a hands-on introduction to neural networks.
+
+Its rooms, from the ground up; a room knows only those above it in this list:
+
+data
+    MNIST as tensors.
+metrics
+    Accuracy, precision, recall and F1, all from one confusion matrix.
+models
+    The networks of the course.
+doctor
+    What is wrong with this machine, and the command that mends it.
+training
+    Training as an iterator.
+plots
+    Data in, figure out.
+"""
+
+from importlib import import_module
+
+_ROOMS = ("data", "doctor", "errors", "metrics", "models", "plots", "training")
+
+
+def __getattr__(name: str):
+    # A room is imported when it is first entered: `import learnkit` loads neither torch nor matplotlib, and the doctor
+    # can speak where torch cannot be imported.
+    if name in _ROOMS:
+        return import_module(f"learnkit.{name}")
+    raise AttributeError(f"learnkit has no room called {name!r}; it has {', '.join(_ROOMS)}")
+
+
+def __dir__() -> list[str]:
+    return [*_ROOMS]

@@ -1,0 +1,39 @@
+"""What all tests share: shapes and types in learnkit's signatures are checked while the tests run."""
+
+from dataclasses import replace
+
+import pytest
+from jaxtyping import config, install_import_hook
+
+# From here on every call into learnkit is held against its signature, so that a shape there cannot lie.
+install_import_hook("learnkit", "beartype.beartype")
+
+from learnkit.data import LabelledImages, load  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def mnist() -> LabelledImages:
+    """All of MNIST, once for all tests: not to be changed."""
+    return load("mnist")
+
+
+@pytest.fixture(scope="session")
+def few_images(mnist: LabelledImages) -> LabelledImages:
+    """A small cut of MNIST whose last batch of 100 is smaller than the others."""
+    return replace(
+        mnist,
+        train_images=mnist.train_images[:430],
+        train_labels=mnist.train_labels[:430],
+        validation_images=mnist.train_images[1000:1150],
+        validation_labels=mnist.train_labels[1000:1150],
+        test_images=mnist.test_images[:250],
+        test_labels=mnist.test_labels[:250],
+    )
+
+
+@pytest.fixture
+def unchecked():
+    """Bad input reaches learnkit's own checks, as it does for a learner, who runs without the checks of signatures."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)

@@ -1,0 +1,198 @@
+import gzip
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision import datasets
+
+from learnkit import data
+from learnkit.data import load, read_idx
+
+
+def write_idx(path: Path, values: torch.Tensor, *, header: bytes | None = None) -> Path:
+    if header is None:
+        header = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
+    content = header + values.to(torch.uint8).numpy().tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def write_data_set(folder: Path, prefix: str = "", test: str = "t10k", *, classes: int = 10, ending: str = "") -> Path:
+    """Four small idx files: 30 images to train on and 20 to test on, of 5 × 4 pixels."""
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = torch.Generator().manual_seed(0)
+    for name, count in (("train", 30), (test, 20)):
+        images = torch.randint(256, (count, 5, 4), generator=generator)
+        labels = torch.arange(count) % classes
+        write_idx(folder / f"{prefix}{name}-images-idx3-ubyte{ending}", images)
+        write_idx(folder / f"{prefix}{name}-labels-idx1-ubyte{ending}", labels)
+    return folder
+
+
+def test_mnist_comes_with_the_package(mnist):
+    assert mnist.train_images.shape == (60_000, 28, 28)
+    assert mnist.test_images.shape == (10_000, 28, 28)
+    assert mnist.train_images.dtype == torch.float32
+    assert mnist.train_images.min() == 0
+    assert mnist.train_images.max() == 1
+    assert mnist.train_labels.dtype == torch.int64
+    assert mnist.train_labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert mnist.test_labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert mnist.classes == tuple("0123456789")
+    assert len(mnist.validation_labels) == 0
+    assert "60,000 to train, 0 to choose by, 10,000 to test" in repr(mnist)
+
+
+def test_pixels_are_those_that_torchvision_reads(mnist, tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for packed in data.PACKAGED.glob("*.gz"):
+        (raw / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
+    theirs = datasets.MNIST(tmp_path, train=False)
+    assert torch.equal(mnist.test_images, theirs.data / 255)
+    assert torch.equal(mnist.test_labels, theirs.targets)
+
+
+def test_held_out_images_are_chosen_by_seed_and_none_is_lost_or_doubled(mnist):
+    held_out = load(validation=10_000, seed=3)
+    again, other = load(validation=10_000, seed=3), load(validation=10_000, seed=4)
+    assert len(held_out.train_images) == 50_000
+    assert torch.equal(held_out.validation_images, again.validation_images)
+    assert not torch.equal(held_out.validation_labels, other.validation_labels)
+    assert torch.equal(held_out.test_images, mnist.test_images)
+
+    def fingerprints(images):
+        return (images.flatten(1) @ torch.arange(784.0).sqrt()).sort().values
+
+    together = fingerprints(torch.cat([held_out.train_images, held_out.validation_images]))
+    torch.testing.assert_close(together, fingerprints(mnist.train_images), rtol=1e-5, atol=1e-3)
+
+
+def test_labels_stay_with_their_images_when_some_are_held_out(tmp_path):
+    folder = write_data_set(tmp_path)
+    everything, parts = load(root=folder), load(root=folder, validation=10)
+    for images, labels in (parts.split("train"), parts.split("validation")):
+        for image, label in zip(images, labels, strict=True):
+            same = (everything.train_images == image).all(dim=(1, 2))
+            assert everything.train_labels[same].tolist() == [label]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "kmnist"])
+def test_a_plain_folder_of_idx_files_is_read(tmp_path, name, ending):
+    loaded = load(name, root=write_data_set(tmp_path, ending=ending))
+    assert loaded.train_images.shape == (30, 5, 4)
+    assert len(loaded.classes) == 10
+
+
+def test_letters_stand_upright_and_are_counted_from_zero(tmp_path):
+    folder = write_data_set(tmp_path, "emnist-letters-", "test", classes=26)
+    labels = torch.arange(30) % 26 + 1
+    write_idx(folder / "emnist-letters-train-labels-idx1-ubyte", labels)
+    write_idx(folder / "emnist-letters-test-labels-idx1-ubyte", labels[:20])
+    lying = read_idx(folder / "emnist-letters-train-images-idx3-ubyte")
+    letters = load("emnist-letters", root=folder)
+    assert letters.train_images.shape == (30, 4, 5)
+    assert torch.equal(letters.train_images[0], lying[0].T / 255)
+    assert letters.train_labels[:3].tolist() == [0, 1, 2]
+    assert "".join(letters.classes) == "abcdefghijklmnopqrstuvwxyz"
+
+
+def test_torchvisions_folder_is_found(tmp_path):
+    write_data_set(tmp_path / "FashionMNIST" / "raw")
+    assert load("fashion-mnist", root=tmp_path).train_images.shape == (30, 5, 4)
+
+
+def test_data_goes_to_a_device_and_what_is_there_is_not_copied(few_images):
+    assert load(device="meta").train_images.device.type == "meta"
+    assert few_images.to("cpu").train_images.data_ptr() == few_images.train_images.data_ptr()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: content[:-7], "15 bytes, and 8 follow|3 × 5 = 15"),
+        (lambda content: content + b"?", "15 bytes, and 16 follow|= 15 bytes"),
+        (lambda content: b"\x00\x00\x0d" + content[3:], "begins with the bytes 00 00 0d 02"),
+        (lambda content: b"PNG!" + content[4:], "begins with the bytes"),
+        (lambda content: content[:6], "ends within its header, after 6 of 12 bytes"),
+        (lambda content: content[:2], "holds 2 bytes"),
+        (lambda content: b"\x00\x00\x08\x02" + bytes(8), "nothing in it"),
+    ],
+)
+def test_a_damaged_idx_file_is_refused_with_its_reason(tmp_path, damage, message):
+    path = write_idx(tmp_path / "digits", torch.zeros(3, 5))
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=message) as caught:
+        read_idx(path)
+    assert "fetch it again" in str(caught.value)
+
+
+def test_a_gzipped_file_cut_short_is_refused(tmp_path):
+    path = write_idx(tmp_path / "digits.gz", torch.arange(200).view(10, 20))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match="cannot be unpacked"):
+        read_idx(path)
+
+
+def test_an_altered_file_of_the_package_is_noticed_by_its_checksum(tmp_path, monkeypatch):
+    packaged = tmp_path / "mnist"
+    packaged.mkdir()
+    for file in data.PACKAGED.iterdir():
+        (packaged / file.name).write_bytes(file.read_bytes())
+    monkeypatch.setattr(data, "PACKAGED", packaged)
+    labels = read_idx(packaged / "t10k-labels-idx1-ubyte.gz")
+    labels[17] = 3
+    write_idx(packaged / "t10k-labels-idx1-ubyte.gz", labels)
+    with pytest.raises(ValueError, match=r"t10k-labels.*SHA-256.*git checkout"):
+        load()
+
+
+def test_more_labels_than_images_are_refused(tmp_path):
+    write_idx(write_data_set(tmp_path) / "t10k-labels-idx1-ubyte", torch.zeros(21))
+    with pytest.raises(ValueError, match="21 labels for the 20 images"):
+        load(root=tmp_path)
+
+
+def test_a_label_that_is_no_class_is_refused(tmp_path):
+    write_idx(write_data_set(tmp_path) / "train-labels-idx1-ubyte", torch.full((30,), 10))
+    with pytest.raises(ValueError, match="labels run from 10 to 10, where 10 are known"):
+        load(root=tmp_path)
+
+
+def test_images_and_labels_exchanged_are_refused(tmp_path):
+    folder = write_data_set(tmp_path)
+    (folder / "train-labels-idx1-ubyte").rename(folder / "train-images-idx3-ubyte")
+    write_idx(folder / "train-labels-idx1-ubyte", torch.zeros(30))
+    with pytest.raises(ValueError, match="it has 1 axes where images have three"):
+        load(root=folder)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "fashon-mnist"}, "no data set called 'fashon-mnist'. Did you mean 'fashion-mnist'"),
+        ({"name": "cifar"}, "Known: 'mnist', 'fashion-mnist', 'kmnist', 'emnist-letters'"),
+        ({"validation": 60_000}, "validation is 60,000 of 60,000 images: none would be left"),
+        ({"validation": -1}, "validation is -1; expected a whole number, 0 or more"),
+        ({"validation": 0.1}, "validation is 0.1; expected a whole number"),
+    ],
+)
+def test_bad_arguments_are_answered(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        load(**arguments)
+
+
+def test_without_a_network_the_message_says_where_to_put_which_files(tmp_path, monkeypatch):
+    def no_network(*_, **__):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(datasets, "FashionMNIST", no_network)
+    with pytest.raises(FileNotFoundError) as caught:
+        load("fashion-mnist", root=tmp_path)
+    message = str(caught.value)
+    assert str(tmp_path) in message
+    for file in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        assert f"{file}-ubyte.gz" in message

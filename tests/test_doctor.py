@@ -1,0 +1,134 @@
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from learnkit import doctor
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine whose card, driver and build of torch a test chooses."""
+
+    def make(*, card=True, driver_cuda=None, torch_cuda=None, usable=False, platform="linux"):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: usable)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+        monkeypatch.setattr(torch.version, "cuda", torch_cuda)
+        monkeypatch.setattr(doctor, "has_nvidia_card", lambda: card)
+        monkeypatch.setattr(doctor, "cuda_of_driver", lambda: driver_cuda)
+        monkeypatch.setattr(sys, "platform", platform)
+
+    return make
+
+
+def test_a_gpu_that_works_needs_no_doctor(machine):
+    machine(driver_cuda="12.4", torch_cuda="12.1", usable=True)
+    assert doctor.why_no_gpu() is None
+    assert doctor.choose_device().type == "cuda"
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence", "command"),
+    [
+        ({"card": False, "torch_cuda": "13.0"}, "There is no NVIDIA GPU in this machine", ""),
+        ({"card": False}, "There is no NVIDIA GPU in this machine", ""),
+        ({"torch_cuda": "13.0"}, "no working driver", "nvidia.com/drivers"),
+        ({"driver_cuda": "12.4"}, "the torch installed here is a build for CPUs", "--torch-backend=auto"),
+        (
+            {"driver_cuda": "12.4", "torch_cuda": "13.0"},
+            "built for CUDA 13.0, and this machine's driver goes up to CUDA 12.4",
+            "--torch-backend=auto",
+        ),
+        ({"driver_cuda": "13.1", "torch_cuda": "13.0"}, "still torch cannot use it", ""),
+        ({"driver_cuda": "12.10", "torch_cuda": "12.9"}, "still torch cannot use it", ""),
+        ({"platform": "darwin"}, "Mac that has Apple silicon", ""),
+    ],
+)
+def test_each_reason_for_having_no_gpu_is_told_apart(machine, monkeypatch, facts, sentence, command):
+    machine(**facts)
+    monkeypatch.setattr(doctor.shutil, "which", lambda program: None)
+    diagnosis = doctor.why_no_gpu()
+    assert sentence in diagnosis.sentence
+    assert command in diagnosis.command
+    assert bool(diagnosis.command) == bool(command)
+    with pytest.raises(RuntimeError, match="'cuda' was asked for and cannot be used"):
+        doctor.choose_device("cuda")
+    assert doctor.choose_device().type == "cpu"
+
+
+def test_ubuntu_has_a_command_for_the_missing_driver(machine, monkeypatch):
+    machine(torch_cuda="13.0")
+    monkeypatch.setattr(doctor.shutil, "which", lambda program: f"/usr/bin/{program}")
+    assert doctor.why_no_gpu().command == "sudo ubuntu-drivers install"
+
+
+def test_a_gpu_beyond_the_last_is_refused(machine, monkeypatch):
+    machine(driver_cuda="13.0", torch_cuda="13.0", usable=True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert doctor.choose_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(RuntimeError, match="'cuda:2' was asked for, and the last GPU of this machine is 'cuda:1'"):
+        doctor.choose_device("cuda:2")
+
+
+@pytest.mark.parametrize(
+    ("returncode", "output", "found"),
+    [
+        (0, "| NVIDIA-SMI 550.54   Driver Version: 550.54   CUDA Version: 12.4 |", "12.4"),
+        (9, "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", None),
+        (0, "something else", None),
+    ],
+)
+def test_the_drivers_cuda_is_read_from_what_nvidia_smi_prints(monkeypatch, returncode, output, found):
+    monkeypatch.setattr(doctor.shutil, "which", lambda program: "nvidia-smi")
+    answer = SimpleNamespace(returncode=returncode, stdout=output)
+    monkeypatch.setattr(doctor.subprocess, "run", lambda *args, **kwargs: answer)
+    assert doctor.cuda_of_driver() == found
+
+
+def test_no_nvidia_smi_means_no_driver(monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "which", lambda program: None)
+    assert doctor.cuda_of_driver() is None
+
+
+@pytest.mark.parametrize(("vendor", "kind", "is_one"), [("0x10de", "0x030000", True), ("0x10de", "0x040300", False)])
+def test_a_card_is_known_by_its_vendor_and_kind(tmp_path, monkeypatch, vendor, kind, is_one):
+    for name, contents in {"intel": ("0x8086", "0x030000"), "nvidia": (vendor, kind)}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "vendor").write_text(f"{contents[0]}\n")
+        (tmp_path / name / "class").write_text(f"{contents[1]}\n")
+    monkeypatch.setattr(doctor, "Path", lambda _: tmp_path)
+    assert doctor.has_nvidia_card() == is_one
+
+
+def test_a_torch_that_does_not_go_with_torchvision_is_recognised(monkeypatch):
+    versions = {"torch": "torch 2.13.0+cpu", "torchvision": "torchvision 0.29.2"}
+    monkeypatch.setattr(doctor, "_build", versions.get)
+    diagnosis = doctor.explain_import_error(RuntimeError("operator torchvision::nms does not exist"))
+    assert "torch 2.13.0+cpu beside torchvision 0.29.2" in diagnosis.sentence
+    assert diagnosis.command.endswith("install --force-reinstall torch torchvision")
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it():
+    diagnosis = doctor.explain_import_error(ModuleNotFoundError("No module named 'seaborn'", name="seaborn"))
+    assert "The package seaborn is not installed" in diagnosis.sentence
+    assert diagnosis.command.endswith("-m pip install seaborn")
+
+
+def test_another_error_is_passed_on_in_its_own_words():
+    assert "undefined symbol" in doctor.explain_import_error(ImportError("undefined symbol: iJIT")).sentence
+
+
+def test_a_torchvision_that_cannot_be_imported_is_explained_when_it_is_needed(monkeypatch, tmp_path):
+    def broken(name):
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setattr(doctor, "import_module", broken)
+    assert "were not built for each other" in doctor.examine()
+
+
+def test_the_examination_can_be_printed():
+    answer = subprocess.run([sys.executable, "-m", "learnkit.doctor"], capture_output=True, text=True, check=True)
+    assert f"torch {torch.__version__}".split("+")[0] in answer.stdout
+    assert "Networks are trained on: " in answer.stdout
