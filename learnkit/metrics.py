@@ -1,0 +1,253 @@
+"""Accuracy, precision, recall and F1, all from one confusion matrix.
+
+A confusion matrix counts: row *t*, column *p* is the number of images whose true class is *t* and which were predicted
+to be *p*. Matrices add up, so batches, workers and epochs stream: add them and ask the sum. Every function also takes a
+stack of matrices, ``(..., classes, classes)``, and answers for each of them.
+
+Where a share is of nothing (0/0: no image was predicted to be a class) it is ``zero_division``, as in scikit-learn.
+"""
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+from jaxtyping import Float64, Int64, Integer, Real
+from torch import Tensor
+
+from learnkit.errors import check_whole_number, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+Average = Literal["macro", "micro", "weighted"]
+
+
+def confusion_matrix(
+    labels: Integer[Tensor, " items"], predictions: Integer[Tensor, " items"], num_classes: int
+) -> Int64[Tensor, "true predicted"]:
+    """Count how often each class was predicted to be which.
+
+    Parameters
+    ----------
+    labels
+        The true classes, 0 to ``num_classes - 1``.
+    predictions
+        The predicted ones.
+    num_classes
+        The number of classes.
+
+    Returns
+    -------
+    Tensor
+        ``(num_classes, num_classes)``: rows are true classes, columns predicted ones.
+
+    Raises
+    ------
+    ValueError
+        If the two are not lists of whole numbers of one length, on one device, within the classes.
+    """
+    check_whole_number("num_classes", num_classes)
+    for name, values in (("labels", labels), ("predictions", predictions)):
+        _check_classes(name, values, num_classes)
+    _check_pair("labels", labels, "predictions", predictions)
+    pairs = labels.long() * num_classes + predictions
+    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+
+
+def confusion_matrix_at_thresholds(
+    labels: Integer[Tensor, " items"], scores: Real[Tensor, " items"], thresholds: Real[Tensor, " thresholds"]
+) -> Int64[Tensor, "thresholds 2 2"]:
+    """The 2 × 2 confusion matrix for every threshold at once; a score at or above the threshold is predicted positive.
+
+    Parameters
+    ----------
+    labels
+        0 (negative) or 1 (positive).
+    scores
+        Higher means more likely positive, in any unit.
+    thresholds
+        In any order, in the unit of the scores.
+
+    Returns
+    -------
+    Tensor
+        ``(thresholds, 2, 2)``; of each matrix ``[[TN, FP], [FN, TP]]``.
+
+    Raises
+    ------
+    ValueError
+        As `confusion_matrix`, and for a score or threshold that is not a number.
+    """
+    _check_classes("labels", labels, 2)
+    _check_pair("labels", labels, "scores", scores)
+    for name, values in (("scores", scores), ("thresholds", thresholds)):
+        if values.is_floating_point() and values.isnan().any():
+            raise ValueError(f"{int(values.isnan().sum())} of the {len(values)} {name} are NaN; expected numbers.")
+    ascending, order = thresholds.to(scores.device).sort()
+    # How many thresholds each score reaches; then, per label, how many scores reach at least so many.
+    reached = torch.bucketize(scores, ascending, right=True)
+    levels = len(ascending) + 1
+    counts = torch.bincount(labels.long() * levels + reached, minlength=2 * levels).view(2, levels)
+    positive = counts.flip(1).cumsum(1).flip(1)[:, 1:]
+    negative = counts.sum(1, keepdim=True) - positive
+    matrices = torch.stack([negative, positive]).permute(2, 1, 0)
+    return torch.empty_like(matrices).index_copy(0, order, matrices)
+
+
+def accuracy(matrix: Int64[Tensor, "... true predicted"]) -> Float64[Tensor, "..."]:
+    """The share that was predicted right: the diagonal over everything."""
+    matrix = _counts(matrix)
+    return matrix.diagonal(dim1=-2, dim2=-1).sum(-1) / matrix.sum((-2, -1))
+
+
+def baseline(matrix: Int64[Tensor, "... true predicted"]) -> Float64[Tensor, "..."]:
+    """The accuracy of always naming the commonest class: what any model has to beat."""
+    matrix = _counts(matrix)
+    return matrix.sum(-1).amax(-1) / matrix.sum((-2, -1))
+
+
+def precision(
+    matrix: Int64[Tensor, "... true predicted"], average: Average | None = "macro", zero_division: float = 0.0
+) -> Float64[Tensor, "..."]:
+    """Of those that were predicted to be a class, the share that is.
+
+    Parameters
+    ----------
+    matrix
+        A confusion matrix, or a stack of them.
+    average
+        ``None`` gives one number a class. ``"macro"`` is their mean, each class counting alike, over the classes that
+        occur among the labels or the predictions; ``"weighted"`` is the mean in which a class counts as often as it
+        occurs among the labels; ``"micro"`` pools the counts of all classes first, which makes precision, recall and F1
+        all equal to accuracy.
+    zero_division
+        What 0/0 shall be: 0, 1, or NaN, which leaves the class out of a mean.
+
+    Returns
+    -------
+    Tensor
+        float64; ``(..., classes)`` if ``average`` is None, else ``(...)``.
+    """
+    right, _, predicted = _right_true_predicted(matrix)
+    return _average(right, predicted, matrix, average, zero_division)
+
+
+def recall(
+    matrix: Int64[Tensor, "... true predicted"], average: Average | None = "macro", zero_division: float = 0.0
+) -> Float64[Tensor, "..."]:
+    """Of those that are of a class, the share that was found. Parameters as for `precision`."""
+    right, true, _ = _right_true_predicted(matrix)
+    return _average(right, true, matrix, average, zero_division)
+
+
+def f1(
+    matrix: Int64[Tensor, "... true predicted"], average: Average | None = "macro", zero_division: float = 0.0
+) -> Float64[Tensor, "..."]:
+    """The harmonic mean of precision and recall, class by class, then averaged. Parameters as for `precision`.
+
+    With ``"macro"`` this is the mean of the classes' F1, not the harmonic mean of the two macro averages.
+    """
+    right, true, predicted = _right_true_predicted(matrix)
+    return _average(2 * right, true + predicted, matrix, average, zero_division)
+
+
+def report(matrix: Int64[Tensor, "true predicted"], classes: "Sequence[str] | None" = None) -> "pd.DataFrame":
+    """Precision, recall and F1 of every class, their averages, and what they have to be compared with.
+
+    Parameters
+    ----------
+    matrix
+        A confusion matrix.
+    classes
+        What the classes are called; by default their numbers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a class, then ``macro``, ``weighted``, ``accuracy`` (which is the micro average of all three) and
+        ``baseline`` (the accuracy of always naming the commonest class). ``images`` is how many the row speaks of.
+    """
+    import pandas as pd
+
+    names = [str(number) for number in range(len(matrix))] if classes is None else list(classes)
+    if len(names) != len(matrix):
+        raise ValueError(f"{len(names)} names were given for the {len(matrix)} classes of the matrix.")
+    columns = {"precision": precision, "recall": recall, "F1": f1}
+    table = pd.DataFrame({name: metric(matrix, average=None).numpy() for name, metric in columns.items()}, index=names)
+    for average in ("macro", "weighted"):
+        table.loc[average] = [metric(matrix, average=average).item() for metric in columns.values()]
+    table.loc["accuracy"] = accuracy(matrix).item()
+    table.loc["baseline"] = baseline(matrix).item()
+    table["images"] = matrix.sum(1).tolist() + [int(matrix.sum())] * 4
+    return table
+
+
+def _average(
+    part: Tensor, whole: Tensor, matrix: Tensor, average: Average | None, zero_division: float
+) -> Float64[Tensor, "..."]:
+    """``part / whole`` for each class, averaged in the way that is asked for."""
+    if average == "micro":
+        part, whole = part.sum(-1), whole.sum(-1)
+    share = torch.where(whole == 0, torch.tensor(zero_division, dtype=torch.float64), part / whole)
+    if average is None or average == "micro":
+        return share
+    if average not in get_args(Average):
+        raise unknown("average", average, get_args(Average))
+    _, true, predicted = _right_true_predicted(matrix)
+    defined = ~share.isnan()  # NaN is here only where zero_division asks for it, and leaves the class out
+    occurs = (true + predicted > 0) * defined.double()
+    weight = true * defined if average == "weighted" else occurs
+    # As in scikit-learn: if only classes without a weight are left, they count alike.
+    weight = torch.where(weight.sum(-1, keepdim=True) == 0, occurs, weight)
+    return (share.nan_to_num() * weight).sum(-1) / weight.sum(-1)
+
+
+def _right_true_predicted(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How many of each class were predicted right, are there, and were predicted: three times ``(..., classes)``."""
+    matrix = _counts(matrix)
+    return matrix.diagonal(dim1=-2, dim2=-1), matrix.sum(-1), matrix.sum(-2)
+
+
+def _counts(matrix: Tensor) -> Float64[Tensor, "... true predicted"]:
+    """The matrix as float64 in main memory (not every GPU has float64), once it is seen to be one of counts."""
+    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
+        raise ValueError(
+            f"A confusion matrix is square; this tensor has the shape {tuple(matrix.shape)}. Make one with "
+            "confusion_matrix(labels, predictions, num_classes)."
+        )
+    if matrix.is_floating_point() or matrix.is_complex() or matrix.dtype == torch.bool:
+        raise ValueError(f"A confusion matrix holds counts, which are whole numbers; this one is of {matrix.dtype}.")
+    matrix = matrix.cpu()
+    if (matrix < 0).any():
+        raise ValueError(f"A confusion matrix holds counts; the smallest number in this one is {matrix.min()}.")
+    if (matrix.sum((-2, -1)) == 0).any():
+        raise ValueError("This confusion matrix is all zeros: nothing has been counted yet.")
+    return matrix.double()
+
+
+def _check_classes(name: str, values: Tensor, num_classes: int) -> None:
+    if not isinstance(values, Tensor):
+        raise TypeError(f"{name} are a {type(values).__name__}; expected a tensor: torch.as_tensor({name}).")
+    if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
+        advice = " For the class with the highest logit, take logits.argmax(dim=1)." if name == "predictions" else ""
+        raise ValueError(f"{name} are of {values.dtype}; expected whole numbers, such as torch.int64.{advice}")
+    if values.ndim != 1:
+        raise ValueError(f"{name} have the shape {tuple(values.shape)}; expected one axis, a class for each item.")
+    if len(values) == 0:
+        raise ValueError(f"{name} are empty; there is nothing to count.")
+    low, high = (int(value) for value in values.aminmax())
+    if low < 0 or high >= num_classes:
+        wrong = low if low < 0 else high
+        raise ValueError(f"{name} contain {wrong}; with {num_classes} classes they go from 0 to {num_classes - 1}.")
+
+
+def _check_pair(name: str, values: Tensor, other_name: str, others: Tensor) -> None:
+    if values.shape != others.shape:
+        raise ValueError(
+            f"There are {values.numel():,} {name} and {others.numel():,} {other_name}; expected one of each per item."
+        )
+    if values.device != others.device:
+        raise ValueError(
+            f"{name} lie on {values.device} and {other_name} on {others.device}; move one of them with .to(...)."
+        )
