@@ -1,0 +1,114 @@
+"""The network of the first two days: matrices in a row, with or without an activation between them."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from learnkit.errors import check_whole_number, unknown
+
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "sigmoid": nn.Sigmoid}
+
+
+class FullyConnected(nn.Module):
+    """Linear layers of the given sizes, one after the other.
+
+    Parameters
+    ----------
+    sizes
+        Numbers of neurons, from the pixels of an image to the classes: ``(784, 128, 256, 10)`` makes three layers.
+    activation
+        What stands between the layers (not after the last): ``"relu"``, ``"tanh"``, ``"gelu"``, ``"sigmoid"``, or None
+        for nothing at all.
+    seed
+        Of the random numbers that the net begins with: each weight and bias of a layer with *n* inputs is uniform
+        between −1/√n and 1/√n, as in `torch.nn.Linear`, and drawn in the same order. They come from a generator of the
+        net's own, so that torch's global one is neither read nor moved.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two sizes, a size that is not a whole number of at least 1, or an unknown activation.
+    """
+
+    def __init__(self, sizes: Sequence[int], activation: str | None = None, *, seed: int = 0) -> None:
+        super().__init__()
+        self.sizes = _checked(sizes)
+        if activation is not None and activation not in ACTIVATIONS:
+            raise unknown("activation", activation, ACTIVATIONS)
+        self.activation = activation
+        self.layers = nn.Sequential()
+        for inputs, outputs in pairwise(self.sizes):
+            if activation is not None and len(self.layers) > 0:
+                self.layers.append(ACTIVATIONS[activation]())
+            self.layers.append(nn.utils.skip_init(nn.Linear, inputs, outputs))
+        self._draw_parameters(torch.Generator().manual_seed(seed))
+
+    @torch.no_grad()
+    def _draw_parameters(self, generator: torch.Generator) -> None:
+        for linear in self._linears():
+            bound = linear.in_features**-0.5
+            linear.weight.uniform_(-bound, bound, generator=generator)
+            linear.bias.uniform_(-bound, bound, generator=generator)
+
+    def forward(self, images: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch classes"]:
+        """The logits of a batch of images, flattened or not.
+
+        Raises
+        ------
+        ValueError
+            If an image has not as many pixels as the first layer has inputs.
+        """
+        pixels = prod(images.shape[1:])
+        if pixels != self.sizes[0]:
+            single = images.numel() == self.sizes[0]
+            advice = " It looks like one image: make it a batch of one with image[None]." if single else ""
+            raise ValueError(
+                f"A batch of shape {tuple(images.shape)} holds images of {pixels} pixels each; the first layer of this "
+                f"net takes {self.sizes[0]}.{advice}"
+            )
+        return self.layers(images.flatten(1))
+
+    @torch.no_grad()
+    def collapse(self) -> nn.Linear:
+        """The one linear layer that a net without an activation is.
+
+        ``W3 (W2 (W1 x + b1) + b2) + b3`` multiplied out: ``(W3 W2 W1) x + (W3 W2 b1 + W3 b2 + b3)``.
+
+        Raises
+        ------
+        ValueError
+            If there is an activation, since then no single layer gives the same outputs.
+        """
+        if self.activation is not None and len(self.sizes) > 2:
+            raise ValueError(
+                f"This net has {self.activation!r} between its layers, which bends what passes through, so that no "
+                "single matrix does the same. Only a net with activation=None collapses."
+            )
+        # In float64, and on the CPU since not every GPU has it, so that multiplying out adds no rounding of its own.
+        first, *others = ((layer.weight.cpu().double(), layer.bias.cpu().double()) for layer in self._linears())
+        weight, bias = first
+        for next_weight, next_bias in others:
+            weight, bias = next_weight @ weight, next_weight @ bias + next_bias
+        device = self._linears()[0].weight.device
+        collapsed = nn.utils.skip_init(nn.Linear, self.sizes[0], self.sizes[-1], device=device)
+        collapsed.weight.copy_(weight)
+        collapsed.bias.copy_(bias)
+        return collapsed
+
+    def _linears(self) -> list[nn.Linear]:
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+
+
+def _checked(sizes: Sequence[int]) -> tuple[int, ...]:
+    sizes = tuple(sizes)
+    if len(sizes) < 2:
+        raise ValueError(
+            f"sizes={sizes} makes no layer; give at least the numbers of inputs and of outputs, such as (784, 10)."
+        )
+    for size in sizes:
+        check_whole_number(f"A layer's number of neurons in sizes={sizes}", size)
+    return sizes

@@ -1,0 +1,307 @@
+"""Training as an iterator.
+
+::
+
+    training = Training(model, data, epochs=20)
+    for epoch, step, loss in training:
+        ...
+
+Who iterates decides everything else. To pause is not to ask for the next step; to go on is to ask again; a checkpoint
+is the state between two steps.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from learnkit import checkpoint, metrics
+from learnkit.data import LabelledImages
+from learnkit.doctor import choose_device
+from learnkit.errors import check_whole_number, unknown
+
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+STEPS_BETWEEN_CHECKS = 50  # to look whether the loss is finite is to wait for the device, so not at every step
+IMAGES_AT_ONCE = 2_000  # in an evaluation: enough to be fast, few enough for a wide net's memory
+
+
+class Progress(NamedTuple):
+    """What `Training` hands out after each step."""
+
+    epoch: int  # 1 is the first
+    step: int  # 1 is the first; it counts on from epoch to epoch
+    loss: Float[Tensor, ""]  # of this step's batch, before the step; on the device: to read it is to wait for it
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss became NaN or infinite. The model has its last finite weights again."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a model does on a part of the data."""
+
+    loss: float  # mean cross-entropy, in nats
+    labels: Int64[Tensor, " images"]
+    logits: Float[Tensor, "images classes"]
+
+    @property
+    def predictions(self) -> Int64[Tensor, " images"]:
+        """For each image the class with the largest logit."""
+        return self.logits.argmax(1)
+
+    @property
+    def confusion_matrix(self) -> Int64[Tensor, "true predicted"]:
+        """Rows are the true classes, columns the predicted ones."""
+        return metrics.confusion_matrix(self.labels, self.predictions, self.logits.shape[1])
+
+    @property
+    def accuracy(self) -> float:
+        """The share of images that is predicted right."""
+        return metrics.accuracy(self.confusion_matrix).item()
+
+
+class Training(Iterator[Progress]):
+    """Train a model on labelled images, a step each time that the next one is asked for.
+
+    In every epoch the images come in a new random order, in batches; of each batch, the cross-entropy's gradient moves
+    the weights. The order is drawn on the CPU by a generator of this training's own: it is the same on every device,
+    and torch's global generator is neither read nor moved.
+
+    Parameters
+    ----------
+    model
+        Takes ``(batch, height, width)`` and returns logits, ``(batch, classes)``. It is moved to the device and trained
+        in place.
+    data
+        What to train on, as `learnkit.data.load` returns it. What does not lie on the device is copied there once.
+    epochs
+        How many times to go through all training images.
+    batch_size
+        Images in a step. The last batch of an epoch may be smaller; a number above all makes one batch of all.
+    optimizer
+        ``"sgd"``, ``"adam"`` or ``"adamw"``, as in torch.optim, with its defaults.
+    learning_rate
+        The length of the optimizer's steps.
+    seed
+        Of the order of the images.
+    device
+        Where to compute; by default CUDA, else MPS, else the CPU.
+
+    Attributes
+    ----------
+    step
+        How many steps were made.
+    steps_per_epoch
+        How many make an epoch; ``len(training)`` is how many make the whole training.
+
+    Raises
+    ------
+    ValueError
+        For settings, images or labels that cannot be trained with.
+    RuntimeError
+        If the device asked for cannot be used; the message is the doctor's.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: LabelledImages,
+        *,
+        epochs: int = 20,
+        batch_size: int = 200,
+        optimizer: str = "sgd",
+        learning_rate: float = 0.01,
+        seed: int = 0,
+        device: str | torch.device | None = None,
+    ) -> None:
+        _check_settings(epochs, batch_size, optimizer, learning_rate)
+        self.device = choose_device(device)
+        self.model = model.to(self.device)
+        self.data = data.to(self.device)
+        self.epochs = epochs
+        self.batch_size = min(batch_size, len(data.train_labels))
+        self.step = 0
+        self._check_model_fits(data.train_labels)
+        self._optimizer = OPTIMIZERS[optimizer](model.parameters(), lr=learning_rate)
+        self._settings = {"optimizer": optimizer, "batch_size": self.batch_size, "images": len(data.train_labels)}
+        self._generator = torch.Generator().manual_seed(seed)
+        self._shuffle()
+        self._losses: list[Tensor] = []  # since the last check
+        self._keep_weights()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.data.train_labels) / self.batch_size)
+
+    def __len__(self) -> int:
+        return self.epochs * self.steps_per_epoch
+
+    def __next__(self) -> Progress:
+        """Make one step.
+
+        Raises
+        ------
+        TrainingDiverged
+            At the check, every 50 steps and at the end of an epoch, that finds a loss or a weight NaN or infinite.
+        StopIteration
+            When all epochs are done.
+        """
+        if self.step >= len(self):
+            raise StopIteration
+        finished_epochs, batch = divmod(self.step, self.steps_per_epoch)
+        if batch == 0 and self.step > 0:
+            self._shuffle()
+        chosen = self._order[batch * self.batch_size : (batch + 1) * self.batch_size]
+        loss = cross_entropy(self.model(self.data.train_images[chosen]), self.data.train_labels[chosen])
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        self.step += 1
+        loss = loss.detach()
+        self._losses.append(loss)
+        if len(self._losses) == STEPS_BETWEEN_CHECKS or batch + 1 == self.steps_per_epoch:
+            self._check_finite()
+        return Progress(finished_epochs + 1, self.step, loss)
+
+    def evaluate(self, split: str = "test") -> Evaluation:
+        """How the model does now on ``"test"``, ``"validation"`` or ``"train"`` images.
+
+        Raises
+        ------
+        ValueError
+            If there is no such part, or nothing in it.
+        """
+        images, labels = self.data.split(split)
+        if len(images) == 0:
+            raise ValueError(
+                f"There are no {split} images in this data. Hold some out of the training images: "
+                "load(..., validation=10_000)."
+            )
+        with _evaluating(self.model):
+            logits = torch.cat([self.model(some) for some in images.split(IMAGES_AT_ONCE)])
+        return Evaluation(cross_entropy(logits, labels).item(), labels, logits)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on from here, bit for bit: a copy, which later steps do not change."""
+        return deepcopy(
+            {
+                "settings": self._settings,
+                "step": self.step,
+                "model": self.model.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+                "generator": self._generator_before_epoch,
+            }
+        )
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state; if it does not fit, nothing is changed.
+
+        Raises
+        ------
+        ValueError
+            If this is no state of a training, or one of another net, optimizer, batch size or data set.
+        """
+        own = self.state_dict()
+        try:
+            checkpoint.check_fits(state, own)
+            self._restore(state)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            self._restore(own)
+            raise ValueError(f"This checkpoint cannot be loaded here. {error}") from error
+        self._losses.clear()
+        self._keep_weights()
+
+    def save(self, path: str | Path) -> None:
+        """Write the state to a file, which holds either the old state or the new one, never half of one."""
+        checkpoint.write(self.state_dict(), Path(path))
+
+    def load(self, path: str | Path) -> None:
+        """Go on from a file that `save` wrote; if it does not fit, nothing is changed.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is cut short, no checkpoint, or does not fit (see `load_state_dict`).
+        """
+        self.load_state_dict(checkpoint.read(Path(path)))
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
+        self._generator.set_state(state["generator"])
+        self.step = state["step"]
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        """Draw this epoch's order, and move it to the device in one piece."""
+        self._generator_before_epoch = self._generator.get_state()
+        self._order = torch.randperm(len(self.data.train_labels), generator=self._generator).to(self.device)
+
+    def _keep_weights(self) -> None:
+        self._kept = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        self._kept_at = self.step
+
+    def _check_finite(self) -> None:
+        """The one place where something is read from the device: one number, unless the training has diverged."""
+        losses = torch.stack(self._losses)
+        self._losses.clear()
+        parameters = self.model.parameters()
+        if torch.stack([losses.isfinite().all(), *(weights.isfinite().all() for weights in parameters)]).all():
+            self._keep_weights()
+            return
+        wrong = (~losses.isfinite()).nonzero().flatten().tolist()
+        step = self.step - len(losses) + wrong[0] + 1 if wrong else self.step
+        what = f"The loss became {losses[wrong[0]].item()}" if wrong else "The weights became infinite"
+        self.model.load_state_dict(self._kept)
+        rate = self._optimizer.param_groups[0]["lr"]
+        raise TrainingDiverged(
+            f"{what} at step {step} (epoch {(step - 1) // self.steps_per_epoch + 1}). The model has the weights of "
+            f"step {self._kept_at} again, the last that were seen to be finite. The learning rate is {rate:g}: try "
+            f"{rate / 10:g}. If that does not help, look for NaN in the images."
+        )
+
+    def _check_model_fits(self, labels: Int64[Tensor, " train"]) -> None:
+        """Try one image, so that what does not fit is said now and not in the middle of a loop."""
+        with _evaluating(self.model):
+            logits = self.model(self.data.train_images[:1])
+        if logits.ndim != 2:
+            raise ValueError(f"The model returns {tuple(logits.shape)} for one image; expected (1, classes).")
+        low, high = (int(label) for label in labels.aminmax())
+        if low < 0 or high >= logits.shape[1]:
+            raise ValueError(
+                f"The labels go from {low} to {high}, and the model has {logits.shape[1]} outputs, for the classes 0 "
+                f"to {logits.shape[1] - 1}. Give its last layer {high + 1} neurons."
+            )
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Without gradients, and with dropout and the like switched off."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
+
+
+def _check_settings(epochs: int, batch_size: int, optimizer: str, learning_rate: float) -> None:
+    check_whole_number("epochs", epochs)
+    check_whole_number("batch_size", batch_size)
+    if optimizer not in OPTIMIZERS:
+        raise unknown("optimizer", optimizer, OPTIMIZERS)
+    if not isinstance(learning_rate, Real) or not 0 < learning_rate < math.inf:  # which is false for NaN too
+        raise ValueError(f"learning_rate={learning_rate!r}; expected a number above 0, such as 0.01.")
