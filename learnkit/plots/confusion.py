@@ -1,0 +1,56 @@
+"""Which class is taken for which."""
+
+from collections.abc import Sequence
+
+import seaborn
+from jaxtyping import Int64
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from learnkit.plots.style import styled
+
+
+@styled
+def confusion_heatmap(matrix: Int64[Tensor, "true predicted"], classes: Sequence[str] | None = None) -> Figure:
+    """A confusion matrix as a table of counts; the darker a cell, the larger its share of its row.
+
+    The colours do not grow in proportion but as the square root of the share: in a good net almost everything stands on
+    the diagonal, and the few that do not are what one wants to see.
+
+    Parameters
+    ----------
+    matrix
+        Rows are the true classes, columns the predicted ones.
+    classes
+        What they are called; by default their numbers.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    counts = matrix.cpu().double()
+    names = [str(number) for number in range(len(counts))] if classes is None else list(classes)
+    if len(names) != len(counts):
+        raise ValueError(f"{len(names)} names were given for the {len(counts)} classes of the matrix.")
+    side = 1.8 + 0.45 * len(counts)
+    figure = Figure(figsize=(side + 1, side), layout="compressed")
+    axes = figure.subplots()
+    shares = (counts / counts.sum(1, keepdim=True).clamp(min=1)).numpy()
+    seaborn.heatmap(
+        shares,
+        annot=matrix.cpu().numpy(),
+        fmt="d",
+        cmap="Blues",
+        norm=PowerNorm(0.5, vmin=0, vmax=1),
+        xticklabels=names,
+        yticklabels=names,
+        square=True,
+        linewidths=0.5,
+        cbar_kws={"label": "share of the row", "shrink": 0.8, "ticks": [0, 0.01, 0.1, 0.5, 1]},
+        ax=axes,
+    )
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.tick_params(length=0)
+    axes.tick_params(axis="y", rotation=0)
+    return figure

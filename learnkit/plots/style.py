@@ -1,0 +1,40 @@
+"""How all pictures look: black on white, in a dark JupyterLab too, in colours that colour-blind people tell apart.
+
+The colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/).
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar
+
+import matplotlib.style
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#737373"
+SPLIT_COLOURS = {"train": BLUE, "validation": GREEN, "test": VERMILION}
+
+_STYLE = {
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": "medium",
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "white",
+    "grid.color": "#E6E6E6",
+    "legend.frameon": False,
+}
+
+Drawing = TypeVar("Drawing", bound=Callable[..., Figure])
+
+
+def styled(draw: Drawing) -> Drawing:
+    """Let a function draw in this style, whatever style the person who calls it has set, and leave theirs as it was."""
+
+    @wraps(draw)
+    def draw_in_style(*args, **kwargs) -> Figure:
+        with matplotlib.style.context(["default", _STYLE]):
+            return draw(*args, **kwargs)
+
+    return draw_in_style
