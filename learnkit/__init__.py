@@ -2,14 +2,18 @@
 
 Its rooms, from the ground up; a room knows only those above it in this list:
 
+errors
+    How bad input is answered.
+doctor
+    What is wrong with this machine, and the command that mends it.
 data
     MNIST as tensors.
 metrics
     Accuracy, precision, recall and F1, all from one confusion matrix.
 models
     The networks of the course.
-doctor
-    What is wrong with this machine, and the command that mends it.
+checkpoint
+    The state of a training as a file.
 training
     Training as an iterator.
 plots
@@ -18,7 +22,7 @@ plots
 
 from importlib import import_module
 
-_ROOMS = ("data", "doctor", "errors", "metrics", "models", "plots", "training")
+_ROOMS = ("checkpoint", "data", "doctor", "errors", "metrics", "models", "plots", "training")
 
 
 def __getattr__(name: str):

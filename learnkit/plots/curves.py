@@ -46,6 +46,7 @@ def step_losses(
             "top", functions=(lambda step: step / steps_per_epoch, lambda epoch: epoch * steps_per_epoch)
         )
         epochs.set_xlabel("epoch")
+        epochs.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 

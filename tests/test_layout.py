@@ -1,0 +1,157 @@
+"""Is each thing in its room, and do the files that say the same thing say the same thing?"""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10, where pytest brings it along under another name
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent.parent
+LIBRARY = ROOT / "learnkit"
+
+# From the ground up. A room may import from those above it in this list, and from itself.
+FLOORS = [
+    ["errors"],
+    ["doctor"],
+    ["data", "metrics", "models", "checkpoint"],
+    ["training"],
+    ["study"],
+    ["plots"],
+    ["labs", "exercises"],
+]
+LOWER_ROOMS = [room for floor in FLOORS[:4] for room in floor]
+CONDA_NAMES = {"torch": "pytorch"}
+ONLY_ON_PYPI = {"playwright"}
+
+
+def modules() -> list[Path]:
+    return sorted(LIBRARY.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(LIBRARY).with_suffix("").parts[0]
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in it, by its full name."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_in_one_direction(path):
+    if room_of(path) == "__init__":
+        assert not any(name.startswith(("learnkit", "torch")) for name in imported(path))
+        return
+    floor = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
+    for name in imported(path):
+        if name.startswith("learnkit."):
+            other = name.split(".")[1]
+            assert other == room_of(path) or floor[other] < floor[room_of(path)], f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_lower_rooms_import_no_pictures_and_only_labs_import_widgets(path):
+    packages = {name.split(".")[0] for name in imported(path)}
+    if room_of(path) in LOWER_ROOMS:
+        assert not packages & {"matplotlib", "seaborn"}
+    if room_of(path) != "labs":
+        assert not packages & {"ipywidgets", "bqplot", "anywidget", "IPython"}
+
+
+def test_importing_the_lower_rooms_loads_neither_pictures_nor_pandas():
+    rooms = ", ".join(LOWER_ROOMS)
+    program = f"import sys; from learnkit import {rooms}; print([name for name in sys.modules if '.' not in name])"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "'torch'" in loaded
+    for package in ("matplotlib", "seaborn", "pandas", "ipywidgets", "torchvision"):
+        assert f"'{package}'" not in loaded
+
+
+def test_there_are_no_star_imports():
+    for path in [*modules(), *sorted((ROOT / "tests").rglob("*.py"))]:
+        assert not any(name.endswith(".*") for name in imported(path)), path
+
+
+def test_no_file_of_the_library_is_much_longer_than_300_lines():
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+    assert {name: length for name, length in lengths.items() if length > 320} == {}
+
+
+def test_every_room_that_the_package_names_is_there_and_none_is_missing():
+    import learnkit
+
+    rooms = {room_of(path) for path in modules()} - {"__init__"}
+    assert set(dir(learnkit)) == rooms
+    for room in rooms:
+        assert getattr(learnkit, room).__doc__
+    with pytest.raises(AttributeError, match="no room called 'cellar'"):
+        _ = learnkit.cellar
+
+
+def requirements(lines: list[str]) -> dict[str, str]:
+    """``["torch>=2.4"]`` as ``{"torch": ">=2.4"}``."""
+    return dict(re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in lines)
+
+
+def test_environment_yml_asks_for_what_pyproject_asks_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = requirements([*project["dependencies"], *extras["lab"], *extras["dev"]])
+    lines = (ROOT / "environment.yml").read_text(encoding="utf-8").splitlines()
+    conda = requirements([line.removeprefix("  - ") for line in lines if re.match(r"  - [\w-]+>=", line)])
+    pip = requirements([line.removeprefix("      - ") for line in lines if re.match(r"      - [\w-]+>=", line)])
+    assert "      - --editable ." in lines
+    assert conda.pop("python") == project["requires-python"]
+    assert conda == {CONDA_NAMES.get(name, name): bound for name, bound in asked.items() if name not in ONLY_ON_PYPI}
+    assert pip == {name: asked[name] for name in ONLY_ON_PYPI}
+
+
+def test_bounds_are_from_below_and_constraints_hold_exact_versions_within_them():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = requirements([*project["dependencies"], *extras["lab"], *extras["dev"]])
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    held = requirements([line for line in lines if not line.startswith("#")])
+
+    def number(version: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in version.split("."))
+
+    for name, bound in asked.items():
+        assert bound.startswith(">="), name
+        assert held[name].startswith("=="), name
+        assert number(held[name][2:]) >= number(bound[2:]), name
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
+def test_ruff_is_content(command):
+    answer = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_is_saved_whole_and_small(path):
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), "run: python course.py notebooks"
+    assert path.stat().st_size <= 1_000_000
+    for cell in cells:
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= 15, cell.source
+        assert not any(output.output_type == "error" or output.get("name") == "stderr" for output in cell.outputs)
