@@ -1,0 +1,87 @@
+"""Day 1 as a learner sees it."""
+
+import re
+
+import nbformat
+import pytest
+from playwright.sync_api import Page, expect
+
+from conftest import SCREENSHOTS
+
+NAME = "day1_metrics_and_first_network.ipynb"
+
+
+def open_notebook(page: Page, lab, name: str = NAME) -> None:
+    page.goto(f"{lab.url}/lab/tree/{name}?token={lab.token}")
+    page.locator(".jp-Notebook").wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+
+
+def choose(page: Page, *entries: str) -> None:
+    """Go through the menus."""
+    for entry in entries:
+        label = re.compile(rf"^{re.escape(entry)}$")
+        page.locator(".lm-MenuBar-itemLabel, .lm-Menu-itemLabel").filter(has_text=label).click()
+
+
+def run_all(page: Page) -> None:
+    """Run all cells, and wait until the kernel has nothing left to do."""
+    choose(page, "Run", "Run All Cells")
+    page.get_by_text("Python 3 (ipykernel) | Busy").wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=150_000)
+
+
+def test_a_learner_runs_all_of_day_1_and_moves_its_sliders(page, lab):
+    hosts = set()
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
+    open_notebook(page, lab)
+    run_all(page)
+
+    # The threshold: a key moves it, and counts and picture follow.
+    judge = page.locator(".jp-Cell", has_text="widgets.interact(judge").first
+    judge.scroll_into_view_if_needed()
+    output = judge.locator(".jp-OutputArea-output", has_text="TP").last
+    expect(output).to_contain_text("TP 824")
+    judge.locator(".noUi-handle").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    expect(judge.locator(".widget-readout")).to_have_text("1.00")
+    expect(output).not_to_contain_text("TP 824")
+    expect(output).to_contain_text("TP ")
+    expect(judge.locator("img")).to_be_visible()
+    judge.screenshot(path=SCREENSHOTS / "day1_threshold.png")
+
+    # The last sliders: a press of the button trains a net and draws its losses.
+    sliders = page.locator(".jp-Cell", has_text="widgets.interact_manual").last
+    sliders.scroll_into_view_if_needed()
+    sliders.locator("button", has_text="Train").click()
+    expect(sliders.locator(".jp-OutputArea img")).to_be_visible(timeout=60_000)
+    expect(sliders).to_contain_text("validation accuracy 0.")
+    sliders.screenshot(path=SCREENSHOTS / "day1_sliders.png")
+
+    choose(page, "File", "Save Notebook")
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    saved = nbformat.read(lab.folder / NAME, as_version=4)
+    outputs = [output for cell in saved.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert [output for output in outputs if output.output_type == "error"] == []
+    assert [output for output in outputs if output.get("name") == "stderr"] == []
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 8
+    assert hosts == {lab.url.removeprefix("http://")}
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_the_pictures_of_day_1_fit_from_700_to_1600_pixels(page, lab, theme):
+    open_notebook(page, lab)
+    choose(page, "Settings", "Theme", f"JupyterLab {theme}")
+    choose(page, "View", "Appearance", "Show Left Sidebar")
+    for width in (700, 1000, 1600):
+        page.set_viewport_size({"width": width, "height": 1200})
+        for name in ("two_hills(threshold)", "plots.confusion_heatmap", "plots.worst_mistakes"):
+            cell = page.locator(".jp-CodeCell", has_text=name).last
+            cell.scroll_into_view_if_needed()
+            picture = cell.locator("img")
+            if picture.count():
+                box, room = picture.bounding_box(), cell.locator(".jp-OutputArea").bounding_box()
+                assert box["x"] + box["width"] <= room["x"] + room["width"] + 1
+                assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
+        page.screenshot(path=SCREENSHOTS / f"day1_{theme.lower()}_{width}.png")
