@@ -17,7 +17,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parent.parent.parent
 SCREENSHOTS = Path(__file__).parent / "screenshots"
-SCREENSHOTS.mkdir(exist_ok=True)
 
 sys.path.insert(0, str(ROOT))
 import course  # noqa: E402
@@ -85,12 +84,19 @@ def wait_until_it_answers(url: str, server: subprocess.Popen, log: Path, seconds
     pytest.fail(f"JupyterLab did not answer at {url}:\n{log.read_text()[-3000:]}")
 
 
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """The folder of pictures that a person can look at afterwards."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    return SCREENSHOTS
+
+
 @pytest.fixture
-def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(chromium: Browser, screenshots: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page of an own browser profile; what it looked like at the end is kept as a screenshot."""
     context = chromium.new_context(viewport={"width": 1000, "height": 1400})
     page = context.new_page()
     page.set_default_timeout(30_000)
     yield page
-    page.screenshot(path=SCREENSHOTS / f"{request.node.name}.png")
+    page.screenshot(path=screenshots / f"{request.node.name}.png")
     context.close()
