@@ -240,8 +240,7 @@ def notebooks(words: list[str]) -> int:
 
 def bench(words: list[str]) -> int:
     install({"lab", "dev"}, constrained=is_ci())
-    chosen = words or [path.stem for path in sorted((HERE / "benchmarks").glob("*.py"))]
-    return max(run([str(course_python()), f"benchmarks/{name}.py"], check=False) for name in chosen)
+    return run([str(course_python()), "-m", "benchmarks", *words], check=False)
 
 
 def doctor(words: list[str]) -> int:

@@ -33,8 +33,8 @@ def confusion_heatmap(matrix: Int64[Tensor, "true predicted"], classes: Sequence
     names = [str(number) for number in range(len(counts))] if classes is None else list(classes)
     if len(names) != len(counts):
         raise ValueError(f"{len(names)} names were given for the {len(counts)} classes of the matrix.")
-    side = 1.8 + 0.45 * len(counts)
-    figure = Figure(figsize=(side + 1, side), layout="compressed")
+    side = 1 + 0.5 * len(counts)
+    figure = Figure(figsize=(side, side), layout="compressed")
     axes = figure.subplots()
     shares = (counts / counts.sum(1, keepdim=True).clamp(min=1)).numpy()
     seaborn.heatmap(
@@ -47,7 +47,7 @@ def confusion_heatmap(matrix: Int64[Tensor, "true predicted"], classes: Sequence
         yticklabels=names,
         square=True,
         linewidths=0.5,
-        cbar_kws={"label": "share of the row", "shrink": 0.8, "ticks": [0, 0.01, 0.1, 0.5, 1]},
+        cbar=False,
         ax=axes,
     )
     axes.set(xlabel="predicted", ylabel="true")

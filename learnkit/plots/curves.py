@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from learnkit.plots.style import BLUE, SPLIT_COLOURS, styled
+from learnkit.plots.style import BLUE, SPLIT_COLOURS, SPLIT_DASHES, SPLIT_MARKERS, styled
 
 STEPS_OF_THE_MEAN = 50
 
@@ -40,6 +40,7 @@ def step_losses(
     mean = values.rolling(STEPS_OF_THE_MEAN, center=True).mean()
     axes.plot(mean, color=BLUE, linewidth=1.8, label=f"mean of {STEPS_OF_THE_MEAN} steps")
     axes.set(xlabel="step", ylabel="loss", xlim=(0, len(values)), ylim=(0, None))
+    axes.xaxis.grid(False)
     axes.legend(loc="upper right")
     if steps_per_epoch is not None:
         epochs = axes.secondary_xaxis(
@@ -72,7 +73,15 @@ def learning_curves(table: pd.DataFrame, metric: str = "loss") -> Figure:
     figure = Figure(figsize=(7.5, 3.2))
     axes = figure.subplots()
     seaborn.lineplot(
-        table, x="epoch", y=metric, hue="split", palette=SPLIT_COLOURS, marker="o", markeredgewidth=0, ax=axes
+        table,
+        x="epoch",
+        y=metric,
+        hue="split",
+        style="split",
+        palette=SPLIT_COLOURS,
+        dashes=SPLIT_DASHES,
+        markers=SPLIT_MARKERS,
+        ax=axes,
     )
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(title=None)

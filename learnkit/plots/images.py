@@ -36,7 +36,7 @@ def image_grid(
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
     lines = 0 if captions is None else 1 + max(caption.count("\n") for caption in captions)
-    width = 7.5 / max(columns, 5)
+    width = min(7.5 / columns, 2)
     figure = Figure(figsize=(width * columns, (width + 0.17 * lines) * rows))
     for position, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axes.set_axis_off()

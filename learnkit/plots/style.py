@@ -11,7 +11,10 @@ import matplotlib.style
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#737373"
+# Where two curves lie on each other, the broken one lets the other be seen.
 SPLIT_COLOURS = {"train": BLUE, "validation": GREEN, "test": VERMILION}
+SPLIT_DASHES = {"train": "", "validation": (3, 3), "test": (3, 3)}
+SPLIT_MARKERS = {"train": "o", "validation": "s", "test": "D"}
 
 _STYLE = {
     "axes.grid": True,
