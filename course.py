@@ -246,8 +246,9 @@ def bench(words: list[str]) -> int:
 
 
 def doctor(words: list[str]) -> int:
-    python = course_python()
-    return run([str(python) if python.exists() else sys.executable, "-m", "learnkit.doctor"], check=False)
+    if not course_python().exists():
+        raise Refusal("Nothing is installed yet. This does it: python course.py install")
+    return run([str(course_python()), "-m", "learnkit.doctor"], check=False)
 
 
 def main(words: list[str]) -> int:

@@ -3,7 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import settings
 from jaxtyping import config, install_import_hook
+
+# No test is decided by a clock, and none needs a folder that can be written to.
+settings.register_profile("learnkit", deadline=None, database=None)
+settings.load_profile("learnkit")
 
 # From here on every call into learnkit is held against its signature, so that a shape there cannot lie.
 install_import_hook("learnkit", "beartype.beartype")
