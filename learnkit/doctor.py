@@ -122,7 +122,7 @@ def cuda_of_driver() -> str | None:
         return None
     answer = subprocess.run([program], capture_output=True, text=True, check=False)
     found = re.search(r"CUDA Version:\s*([\d.]+)", answer.stdout)
-    return found[1] if answer.returncode == 0 and found else None
+    return found[1] if found else None
 
 
 def has_nvidia_card() -> bool:

@@ -348,8 +348,8 @@ def test_on_a_gpu_the_losses_are_those_of_the_cpu(few_images):
     assert on_gpu == pytest.approx(on_cpu, rel=1e-3)
 
 
-def a_training(data, sizes=(784, 20, 10), **settings) -> Training:
-    training = Training(FullyConnected(sizes), data, **{"batch_size": 100, **settings})
+def a_training(data, sizes=(784, 20, 10), net_seed=0, **settings) -> Training:
+    training = Training(FullyConnected(sizes, seed=net_seed), data, **{"batch_size": 100, **settings})
     next(training)
     return training
 
@@ -366,10 +366,13 @@ def a_training(data, sizes=(784, 20, 10), **settings) -> Training:
             "a dict with layers.0.weight.*no state of a training",
         ),
         (lambda data: [1, 2], "It is list"),
-        (lambda data: {**a_training(data).state_dict(), "step": "five"}, "Its step is 'five'"),
-        (lambda data: {**a_training(data).state_dict(), "generator": torch.zeros(3)}, "cannot be loaded here"),
-        (lambda data: {**a_training(data).state_dict(), "optimizer": {}}, "cannot be loaded here"),
-        (lambda data: {**a_training(data).state_dict(), "model": 7}, "cannot be loaded here"),
+        (lambda data: {**a_training(data, net_seed=5).state_dict(), "step": "five"}, "Its step is 'five'"),
+        (
+            lambda data: {**a_training(data, net_seed=5).state_dict(), "generator": torch.zeros(3)},
+            "cannot be loaded here",
+        ),
+        (lambda data: {**a_training(data, net_seed=5).state_dict(), "optimizer": {}}, "cannot be loaded here"),
+        (lambda data: {**a_training(data, net_seed=5).state_dict(), "model": 7}, "cannot be loaded here"),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(few_images, state, message):
