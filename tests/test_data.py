@@ -104,6 +104,23 @@ def test_torchvisions_folder_is_found(tmp_path):
     assert load("fashion-mnist", root=tmp_path).train_images.shape == (30, 5, 4)
 
 
+@pytest.mark.parametrize(("name", "kind"), [("fashion-mnist", "FashionMNIST"), ("emnist-letters", "EMNIST")])
+def test_what_is_nowhere_is_downloaded_by_torchvision_once(tmp_path, monkeypatch, name, kind):
+    downloads = []
+
+    def download(root, *, download, split="letters"):
+        downloads.append((root, download, split))
+        prefix, test = ("emnist-letters-", "test") if kind == "EMNIST" else ("", "t10k")
+        folder = write_data_set(root / kind / "raw", prefix, test)
+        for path in folder.glob(f"{prefix}*labels*") if prefix else ():
+            write_idx(path, read_idx(path) + 1)
+
+    monkeypatch.setattr(datasets, kind, download)
+    for _ in range(2):
+        assert len(load(name, root=tmp_path).train_images) == 30
+    assert downloads == [(tmp_path, True, "letters")]
+
+
 def test_data_goes_to_a_device_and_what_is_there_is_not_copied(few_images):
     assert load(device="meta").train_images.device.type == "meta"
     assert few_images.to("cpu").train_images.data_ptr() == few_images.train_images.data_ptr()
