@@ -16,13 +16,15 @@ checkpoint
     The state of a training as a file.
 training
     Training as an iterator.
+study
+    Many trainings, one table.
 plots
     Data in, figure out.
 """
 
 from importlib import import_module
 
-_ROOMS = ("checkpoint", "data", "doctor", "errors", "metrics", "models", "plots", "training")
+_ROOMS = ("checkpoint", "data", "doctor", "errors", "metrics", "models", "plots", "study", "training")
 
 
 def __getattr__(name: str):

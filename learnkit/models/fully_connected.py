@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from learnkit.errors import check_whole_number, unknown
+from learnkit.models import initial
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "sigmoid": nn.Sigmoid}
 
@@ -40,19 +41,12 @@ class FullyConnected(nn.Module):
         if activation is not None and activation not in ACTIVATIONS:
             raise unknown("activation", activation, ACTIVATIONS)
         self.activation = activation
+        generator = torch.Generator().manual_seed(seed)
         self.layers = nn.Sequential()
         for inputs, outputs in pairwise(self.sizes):
             if activation is not None and len(self.layers) > 0:
                 self.layers.append(ACTIVATIONS[activation]())
-            self.layers.append(nn.utils.skip_init(nn.Linear, inputs, outputs))
-        self._draw_parameters(torch.Generator().manual_seed(seed))
-
-    @torch.no_grad()
-    def _draw_parameters(self, generator: torch.Generator) -> None:
-        for linear in self._linears():
-            bound = linear.in_features**-0.5
-            linear.weight.uniform_(-bound, bound, generator=generator)
-            linear.bias.uniform_(-bound, bound, generator=generator)
+            self.layers.append(initial.linear(inputs, outputs, generator))
 
     def forward(self, images: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch classes"]:
         """The logits of a batch of images, flattened or not.

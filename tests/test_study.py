@@ -1,0 +1,87 @@
+from functools import partial
+
+import pandas as pd
+import pytest
+import torch
+
+from learnkit import metrics
+from learnkit.models import ElmanRNN, FullyConnected
+from learnkit.study import stored, study
+from learnkit.training import Training
+
+SIZES = [(784, 10), (784, 4, 10)]
+
+
+@pytest.fixture(scope="module")
+def table(few_images) -> pd.DataFrame:
+    return study({"sizes": SIZES, "learning_rate": [0.01, 0.1]}, range(2), few_images, epochs=3)
+
+
+def test_there_is_a_row_for_each_setting_seed_and_epoch(table):
+    assert len(table) == 2 * 2 * 2 * 3
+    assert not table.duplicated(["sizes", "learning_rate", "seed", "epoch"]).any()
+    assert set(table["sizes"]) == set(SIZES)
+    assert set(table["epoch"]) == {1, 2, 3}
+    assert set(table[table["sizes"] == SIZES[1]]["parameters"]) == {784 * 4 + 4 + 4 * 10 + 10}
+
+
+def test_a_rows_figures_are_those_of_that_training(table, few_images):
+    training = Training(FullyConnected(SIZES[1], seed=1), few_images, epochs=3, learning_rate=0.1, seed=1)
+    losses = torch.stack([loss for _, _, loss in training])
+    row = table[(table["sizes"] == SIZES[1]) & (table["seed"] == 1) & (table["learning_rate"] == 0.1)].iloc[-1]
+    assert row["train_loss"] == losses[-training.steps_per_epoch :].mean().item()
+    for split in ("validation", "test"):
+        evaluation = training.evaluate(split)
+        assert row[f"{split}_loss"] == evaluation.loss
+        assert row[f"{split}_accuracy"] == evaluation.accuracy
+        assert row[f"{split}_f1"] == metrics.f1(evaluation.confusion_matrix).item()
+    right = (evaluation.predictions == evaluation.labels)[-200:]
+    assert row["test_last_200"] == right.double().mean().item()
+
+
+def test_the_test_set_is_looked_at_once_at_the_end_of_a_training(table):
+    assert (table["test_accuracy"].notna() == (table["epoch"] == 3)).all()
+    assert table["validation_accuracy"].notna().all()
+
+
+def test_settings_may_be_listed_and_may_have_epochs_of_their_own(few_images):
+    listed = study([{"sizes": SIZES[0], "epochs": 1}, {"sizes": SIZES[1], "epochs": 2}], [0], few_images)
+    assert listed["epoch"].tolist() == [1, 1, 2]
+
+
+def test_any_model_that_takes_a_seed_can_be_studied(few_images):
+    net = partial(ElmanRNN, 28, 8, 10)
+    result = study({"nonlinearity": ["relu", "tanh"], "optimizer": ["adam"]}, [3], few_images, model=net, epochs=1)
+    assert result["nonlinearity"].tolist() == ["relu", "tanh"]
+
+
+def test_without_images_to_choose_by_only_the_test_set_is_left(mnist, few_images):
+    result = study(
+        {"sizes": SIZES[:1]}, [0], few_images.__class__(**{**vars(few_images), **no_validation(mnist)}), epochs=1
+    )
+    assert "validation_loss" not in result
+    assert result["test_loss"].notna().all()
+
+
+def no_validation(mnist) -> dict:
+    return {"validation_images": mnist.validation_images, "validation_labels": mnist.validation_labels}
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("grid", "seeds", "message"),
+    [
+        ({"sizes": []}, [0], "0 settings and 1 seeds make no training"),
+        ({"sizes": SIZES}, [], "1|2 settings and 0 seeds make no training"),
+        ({"size": SIZES}, [0], "no parameter of the model or of Training called 'size'. Did you mean 'sizes'"),
+        ({"sizes": SIZES, "seed": [1]}, [0], "called 'seed'"),
+    ],
+)
+def test_a_grid_that_makes_no_training_is_refused(few_images, grid, seeds, message):
+    with pytest.raises(ValueError, match=message):
+        study(grid, seeds, few_images)
+
+
+def test_a_study_that_is_not_stored_is_refused_with_those_that_are():
+    with pytest.raises(ValueError, match="no stored study called 'day9'"):
+        stored("day9")
