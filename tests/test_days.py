@@ -1,29 +1,10 @@
 """What a day teaches is what the library does: a notebook's own definitions against learnkit's."""
 
-import ast
-from pathlib import Path
-
-import nbformat
 import torch
+from notebook_definitions import definitions
 
 from learnkit.models import FullyConnected
 from learnkit.training import Training
-
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-
-
-def definitions(notebook: str) -> dict:
-    """The classes and functions that a notebook defines, with what it imports; nothing else of it is run."""
-    namespace = {"__name__": notebook}
-    for cell in nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells:
-        if cell.cell_type != "code":
-            continue
-        source = "\n".join(line for line in cell.source.splitlines() if not line.startswith("%"))
-        wanted = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef)
-        body = [node for node in ast.parse(source).body if isinstance(node, wanted)]
-        exec(compile(ast.Module(body, type_ignores=[]), notebook, "exec"), namespace)
-    return namespace
-
 
 def test_day_1s_network_is_fully_connected(few_images):
     first_network = definitions("day1_metrics_and_first_network")["FirstNetwork"]

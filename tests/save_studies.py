@@ -1,0 +1,70 @@
+"""Make again the tables of trainings that take long and are kept in learnkit/stored: ``python course.py studies [NAME …]``.
+
+Figures of nonlinear nets move a little from machine to machine, seconds a lot.
+"""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from notebook_definitions import definitions
+
+from learnkit import data, models
+from learnkit.study import STORED, study
+
+DEPTHS = [(784, *hidden, 10) for hidden in ((), (128,), (128, 256), (128, 256, 256), (128, 256, 256, 1024))]
+WAYS = [
+    {"activation": None, "optimizer": "sgd", "learning_rate": 0.01},  # the notes'
+    {"activation": None, "optimizer": "sgd", "learning_rate": 0.1},
+    {"activation": "relu", "optimizer": "adam", "learning_rate": 0.001},
+]
+
+
+def day2_depth() -> pd.DataFrame:
+    """Five depths, as the notes trained them and in two other ways."""
+    return study([{"sizes": sizes, **way} for way in WAYS for sizes in DEPTHS], range(3), data.load("mnist"))
+
+
+def day2_epochs() -> pd.DataFrame:
+    """The notes' net for 200 epochs; 10,000 images are held out."""
+    return study({"sizes": [(784, 128, 256, 10)]}, [0], data.load("mnist", validation=10_000), epochs=200)
+
+
+def day4_notes() -> pd.DataFrame:
+    """The notes' RNN as Day 4 has it, last update of the state and all."""
+    net = partial(_seeded, definitions("day4_rnn_vectorised")["NotesRNN"])
+    settings = [
+        {"optimizer": "sgd", "learning_rate": 0.01, "epochs": 20},
+        {"optimizer": "adam", "learning_rate": 0.001, "epochs": 5},
+    ]
+    return study(settings, range(3), data.load("mnist"), model=net)
+
+
+def day4_nonlinearity() -> pd.DataFrame:
+    """tanh against ReLU; 10,000 images are held out."""
+    net = partial(models.ElmanRNN, 28, 128, 10)
+    settings = [{"nonlinearity": name, "optimizer": "adam", "learning_rate": 0.001} for name in ("tanh", "relu")]
+    return study(settings, range(5), data.load("mnist", validation=10_000), model=net, epochs=3)
+
+
+def _seeded(net: Callable[[], torch.nn.Module], *, seed: int) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return net()
+
+
+STUDIES = {make.__name__: make for make in (day2_depth, day2_epochs, day4_notes, day4_nonlinearity)}
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or STUDIES:
+        print(name, flush=True)
+        table = STUDIES[name]().drop(columns="threads")
+        figures = {column: table[column].round(3 if column == "seconds" else 5) for column in table.select_dtypes("float")}
+        told = f"# python course.py studies {name}: {STUDIES[name].__doc__}\n"
+        told += f"# PyTorch {torch.__version__}, {torch.get_num_threads()} CPU threads.\n"
+        (STORED / f"{name}.csv").write_text(told + table.assign(**figures).to_csv(index=False), encoding="utf-8")
