@@ -108,7 +108,11 @@ def test_its_numbers_come_from_a_generator_of_its_own():
     for a, b, c in zip(first.parameters(), same.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)
         assert not torch.equal(a, c)
-        assert a.abs().max() <= 6**-0.5
+
+
+def test_the_recurrent_weights_begin_orthogonal():
+    weight = ElmanRNN(4, 6, 3).hidden_to_hidden.weight
+    torch.testing.assert_close(weight @ weight.T, torch.eye(6))
 
 
 def test_it_learns_from_images_as_sequences_of_rows(few_images):

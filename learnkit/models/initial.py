@@ -5,10 +5,8 @@ from torch import nn
 
 
 @torch.no_grad()
-def linear(
-    inputs: int, outputs: int, generator: torch.Generator, *, bias: bool = True, bound: float | None = None
-) -> nn.Linear:
-    """An `torch.nn.Linear` whose numbers come from ``generator`` instead of torch's global one.
+def linear(inputs: int, outputs: int, generator: torch.Generator, *, bias: bool = True) -> nn.Linear:
+    """A `torch.nn.Linear` whose numbers come from ``generator`` instead of torch's global one.
 
     Parameters
     ----------
@@ -18,15 +16,13 @@ def linear(
         Is moved on by ``outputs * inputs`` numbers, and by ``outputs`` more for the bias: as nn.Linear draws them.
     bias
         Whether there is one.
-    bound
-        Numbers are uniform between −bound and bound; by default 1/√inputs, as in nn.Linear.
 
     Returns
     -------
     torch.nn.Linear
     """
     layer = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)
-    bound = inputs**-0.5 if bound is None else bound
+    bound = inputs**-0.5
     for parameter in layer.parameters():  # the weight, then the bias
         parameter.uniform_(-bound, bound, generator=generator)
     return layer

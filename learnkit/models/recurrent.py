@@ -32,8 +32,9 @@ class ElmanRNN(nn.Module):
     readout
         Of which state: ``"last"`` or ``"mean"``.
     seed
-        Of the random numbers that the net begins with, which come from a generator of its own: uniform between
-        −1/√hidden_size and 1/√hidden_size, as in `torch.nn.RNN`.
+        Of the random numbers that the net begins with, which come from a generator of its own. The recurrent weights
+        begin as an orthogonal matrix, which neither stretches nor shrinks the state from step to step; all else as in
+        `torch.nn.Linear`.
 
     Raises
     ------
@@ -42,7 +43,8 @@ class ElmanRNN(nn.Module):
 
     References
     ----------
-    Elman: Finding structure in time, Cognitive Science 14 (1990).
+    Elman: Finding structure in time, Cognitive Science 14 (1990). For the orthogonal beginning: Saxe, McClelland,
+    Ganguli, arXiv:1312.6120.
     """
 
     def __init__(
@@ -65,10 +67,10 @@ class ElmanRNN(nn.Module):
         self.nonlinearity = nonlinearity
         self.readout = readout
         generator = torch.Generator().manual_seed(seed)
-        bound = hidden_size**-0.5
-        self.input_to_hidden = initial.linear(input_size, hidden_size, generator, bound=bound)
-        self.hidden_to_hidden = initial.linear(hidden_size, hidden_size, generator, bias=False, bound=bound)
-        self.hidden_to_logits = initial.linear(hidden_size, num_classes, generator, bound=bound)
+        self.input_to_hidden = initial.linear(input_size, hidden_size, generator)
+        self.hidden_to_hidden = initial.linear(hidden_size, hidden_size, generator, bias=False)
+        nn.init.orthogonal_(self.hidden_to_hidden.weight, generator=generator)
+        self.hidden_to_logits = initial.linear(hidden_size, num_classes, generator)
 
     def forward(
         self, sequences: Float[Tensor, "batch time feature"], state: Float[Tensor, "batch hidden"] | None = None
