@@ -1,4 +1,4 @@
-"""Make again the tables of trainings that take long and are kept in learnkit/stored: ``python course.py studies [NAME …]``.
+"""Make the tables in learnkit/stored again: ``python course.py studies [NAME …]``.
 
 Figures of nonlinear nets move a little from machine to machine, seconds a lot.
 """
@@ -64,7 +64,9 @@ if __name__ == "__main__":
     for name in sys.argv[1:] or STUDIES:
         print(name, flush=True)
         table = STUDIES[name]().drop(columns="threads")
-        figures = {column: table[column].round(3 if column == "seconds" else 5) for column in table.select_dtypes("float")}
+        figures = {
+            column: table[column].round(3 if column == "seconds" else 5) for column in table.select_dtypes("float")
+        }
         told = f"# python course.py studies {name}: {STUDIES[name].__doc__}\n"
         told += f"# PyTorch {torch.__version__}, {torch.get_num_threads()} CPU threads.\n"
         (STORED / f"{name}.csv").write_text(told + table.assign(**figures).to_csv(index=False), encoding="utf-8")
