@@ -42,7 +42,7 @@ def day4_notes() -> pd.DataFrame:
         {"optimizer": "sgd", "learning_rate": 0.01, "epochs": 20},
         {"optimizer": "adam", "learning_rate": 0.001, "epochs": 5},
     ]
-    return study(settings, range(3), data.load("mnist"), model=net)
+    return study(settings, range(5), data.load("mnist"), model=net)
 
 
 def day4_nonlinearity() -> pd.DataFrame:
