@@ -23,7 +23,20 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if WIDGET_VIEW not in output.get("data", {})]
+            shown = [output for output in cell.outputs if WIDGET_VIEW not in output.get("data", {})]
+            cell.outputs = join_streams(shown)
+
+
+def join_streams(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Make one of several pieces of text that a cell printed: where they are cut is a matter of chance."""
+    joined = []
+    for output in outputs:
+        is_text = output.output_type == "stream"
+        if is_text and joined and joined[-1].output_type == "stream" and joined[-1].name == output.name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def save(path: Path) -> None:

@@ -161,6 +161,12 @@ def test_a_notebook_is_saved_whole_and_small(path):
         assert not any(output.output_type == "error" or output.get("name") == "stderr" for output in cell.outputs)
 
 
+def test_all_notebooks_together_are_no_larger_than_three_megabytes():
+    sizes = [path.stat().st_size for path in (ROOT / "notebooks").glob("*.ipynb")]
+    assert len(sizes) == 5
+    assert sum(sizes) <= 3_000_000
+
+
 def test_the_example_in_the_readme_trains_a_net():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)

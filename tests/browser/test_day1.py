@@ -1,39 +1,17 @@
 """Day 1 as a learner sees it."""
 
-import re
-
 import nbformat
 import pytest
-from playwright.sync_api import Page, expect
+from learner import choose, open_notebook, run_all
+from playwright.sync_api import expect
 
 NAME = "day1_metrics_and_first_network.ipynb"
-
-
-def open_notebook(page: Page, lab, name: str = NAME) -> None:
-    page.goto(f"{lab.url}/lab/tree/{name}?token={lab.token}")
-    page.locator(".jp-Notebook").wait_for()
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-
-
-def choose(page: Page, *entries: str) -> None:
-    """Go through the menus."""
-    for entry in entries:
-        label = re.compile(rf"^{re.escape(entry)}$")
-        page.locator(".lm-MenuBar-itemLabel, .lm-Menu-itemLabel").filter(has_text=label).click()
-
-
-def run_all(page: Page) -> None:
-    """Run all cells, and wait until the last one has run: its prompt is a star while it waits, then a number."""
-    choose(page, "Run", "Run All Cells")
-    last_prompt = page.locator(".jp-CodeCell .jp-InputPrompt").last
-    expect(last_prompt).to_have_text("[*]:")
-    expect(last_prompt).to_have_text(re.compile(r"^\[\d+\]:$"), timeout=150_000)
 
 
 def test_a_learner_runs_all_of_day_1_and_moves_its_sliders(page, lab, screenshots):
     hosts = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
-    open_notebook(page, lab)
+    open_notebook(page, lab, NAME)
     run_all(page)
 
     # The threshold: a key moves it, and counts and picture follow.
@@ -70,7 +48,7 @@ def test_a_learner_runs_all_of_day_1_and_moves_its_sliders(page, lab, screenshot
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_the_pictures_of_day_1_fit_from_700_to_1600_pixels(page, lab, screenshots, theme):
-    open_notebook(page, lab)
+    open_notebook(page, lab, NAME)
     choose(page, "Settings", "Theme", f"JupyterLab {theme}")
     choose(page, "View", "Appearance", "Show Left Sidebar")
     for width in (700, 1000, 1600):
