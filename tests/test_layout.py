@@ -161,6 +161,35 @@ def test_a_notebook_is_saved_whole_and_small(path):
         assert not any(output.output_type == "error" or output.get("name") == "stderr" for output in cell.outputs)
 
 
+def names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:
+    """The names that are read (ast.Load) or set (ast.Store) in some code, functions and classes in it left out."""
+    found, rest = set(), [tree]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, context):
+            found.add(node.id)
+        rest += [part for part in ast.iter_child_nodes(node) if not isinstance(part, ast.FunctionDef | ast.ClassDef)]
+    return found
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_nothing_that_a_slider_stands_on_gets_another_value_further_down(path):
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    trees = [ast.parse(cell.source.replace("%matplotlib inline", "")) for cell in cells]
+    functions = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
+    sliders = 0
+    for number, tree in enumerate(trees):
+        if "widgets.interact" not in cells[number].source:
+            continue
+        sliders += 1
+        used = [functions[name] for name in names(tree, ast.Load) & set(functions)]
+        own = {node.arg for function in used for node in ast.walk(function) if isinstance(node, ast.arg)}
+        needed = set().union(*(names(function, ast.Load) - names(function, ast.Store) for function in used)) - own
+        for later in range(number + 1, len(trees)):
+            assert not needed & names(trees[later], ast.Store), cells[later].source
+    assert sliders
+
+
 def test_all_notebooks_together_are_no_larger_than_three_megabytes():
     sizes = [path.stat().st_size for path in (ROOT / "notebooks").glob("*.ipynb")]
     assert len(sizes) == 5

@@ -1,12 +1,17 @@
 """What a learner does in JupyterLab."""
 
 import re
+import secrets
+from pathlib import Path
 
-from playwright.sync_api import Page, expect
+import nbformat
+from playwright.sync_api import Locator, Page, expect
 
 
 def open_notebook(page: Page, lab, name: str) -> None:
-    page.goto(f"{lab.url}/lab/tree/{name}?token={lab.token}")
+    """Open a notebook in a workspace of its own, where no other stands open, and wait for its kernel."""
+    workspace = f"{lab.url}/lab/workspaces/{secrets.token_hex(4)}"
+    page.goto(f"{workspace}/tree/{name}?token={lab.token}")
     page.locator(".jp-Notebook").wait_for()
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
 
@@ -18,9 +23,22 @@ def choose(page: Page, *entries: str) -> None:
         page.locator(".lm-MenuBar-itemLabel, .lm-Menu-itemLabel").filter(has_text=label).click()
 
 
-def run_all(page: Page) -> None:
-    """Run all cells, and wait until the last one has run: its prompt is a star while it waits, then a number."""
-    choose(page, "Run", "Run All Cells")
+def run_all(page: Page, saved: Path) -> nbformat.NotebookNode:
+    """Run all cells, beginning without outputs; wait for the last one's number; save, and return what was saved."""
     last_prompt = page.locator(".jp-CodeCell .jp-InputPrompt").last
-    expect(last_prompt).to_have_text("[*]:")
+    choose(page, "Edit", "Clear Outputs of All Cells")
+    expect(last_prompt).to_have_text("[ ]:")
+    choose(page, "Run", "Run All Cells")
     expect(last_prompt).to_have_text(re.compile(r"^\[\d+\]:$"), timeout=150_000)
+    choose(page, "File", "Save Notebook")
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    return nbformat.read(saved, as_version=4)
+
+
+def scroll_to(cell: Locator) -> None:
+    """Scroll until a cell stays in view: those above it are drawn only on the way, and push it down again."""
+    place = None
+    while cell.bounding_box() != place:
+        place = cell.bounding_box()
+        cell.scroll_into_view_if_needed()
+        cell.page.wait_for_timeout(300)

@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from learner import choose, open_notebook, run_all
+from learner import choose, open_notebook, run_all, scroll_to
 from playwright.sync_api import expect
 
 NAME = "day1_metrics_and_first_network.ipynb"
@@ -12,11 +12,11 @@ def test_a_learner_runs_all_of_day_1_and_moves_its_sliders(page, lab, screenshot
     hosts = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
     open_notebook(page, lab, NAME)
-    run_all(page)
+    run_all(page, lab.folder / NAME)
 
     # The threshold: a key moves it, and counts and picture follow.
     judge = page.locator(".jp-Cell", has_text="widgets.interact(judge").first
-    judge.scroll_into_view_if_needed()
+    scroll_to(judge)
     output = judge.locator(".jp-OutputArea-output", has_text="TP").last
     expect(output).to_contain_text("TP 824")
     judge.locator(".noUi-handle").focus()
@@ -30,7 +30,7 @@ def test_a_learner_runs_all_of_day_1_and_moves_its_sliders(page, lab, screenshot
 
     # The last sliders: a press of the button trains a net and draws its losses.
     sliders = page.locator(".jp-Cell", has_text="widgets.interact_manual").last
-    sliders.scroll_into_view_if_needed()
+    scroll_to(sliders)
     sliders.locator("button", has_text="Train").click()
     expect(sliders.locator(".jp-OutputArea img")).to_be_visible(timeout=60_000)
     expect(sliders).to_contain_text("sizes [784, 128, 128, 10], validation accuracy 0.9")
@@ -55,7 +55,7 @@ def test_the_pictures_of_day_1_fit_from_700_to_1600_pixels(page, lab, screenshot
         page.set_viewport_size({"width": width, "height": 1200})
         for name in ("two_hills(threshold)", "plots.confusion_heatmap", "plots.worst_mistakes"):
             cell = page.locator(".jp-CodeCell", has_text=name).last
-            cell.scroll_into_view_if_needed()
+            scroll_to(cell)
             picture = cell.locator("img")
             if picture.count():
                 box, room = picture.bounding_box(), cell.locator(".jp-OutputArea").bounding_box()
