@@ -33,6 +33,7 @@ VENV = HERE / ".venv"
 NOTEBOOKS = HERE / "notebooks"
 MY = HERE / "my"
 OLDEST_PYTHON = (3, 10)
+ONE_SETTING = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "2"}  # in which what is kept in the repository is made
 
 
 class Refusal(Exception):
@@ -238,12 +239,12 @@ def test(words: list[str]) -> int:
 
 def notebooks(words: list[str]) -> int:
     install({"lab", "dev"}, constrained=True)
-    return run([str(course_python()), "tests/save_notebooks.py", *words], check=False, CUDA_VISIBLE_DEVICES="")
+    return run([str(course_python()), "tests/save_notebooks.py", *words], check=False, **ONE_SETTING)
 
 
 def studies(words: list[str]) -> int:
     install({"lab", "dev"}, constrained=True)
-    return run([str(course_python()), "tests/save_studies.py", *words], check=False, CUDA_VISIBLE_DEVICES="")
+    return run([str(course_python()), "tests/save_studies.py", *words], check=False, **ONE_SETTING)
 
 
 def bench(words: list[str]) -> int:

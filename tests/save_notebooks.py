@@ -1,50 +1,59 @@
 """Run notebooks from top to bottom and save them with their outputs: ``python course.py notebooks [day1 …]``.
 
 What differs from one run to the next on the same machine is left out of the file, so that a second run changes nothing:
-times of execution, the kernel's version, and views of widgets, which are of no use without their kernel.
+times of execution, the kernel's version, and views of widgets, for which their controls stand in words. Times that a
+cell shows stay as they were saved, as long as no code was changed and they are of the same order. The picture of the
+cell that is tagged ``readme`` is kept for the README too.
 """
 
+import base64
 import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbval_honest import Allowed, code_digest, differences, join_streams, without_views
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 
-def normalise(notebook: nbformat.NotebookNode) -> None:
+def normalise(notebook: nbformat.NotebookNode, before: nbformat.NotebookNode) -> None:
     """Take out of an executed notebook what another run would write otherwise."""
+    widgets = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    models = {name: widget["state"] for name, widget in widgets.items()}
+    unchanged = before.metadata.get("learnkit", {}).get("code") == code_digest(notebook)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
+        "learnkit": {"code": code_digest(notebook)},
     }
-    for cell in notebook.cells:
+    for cell, old in zip(notebook.cells, before.cells, strict=True):
         cell.metadata.pop("execution", None)
-        if cell.cell_type == "code":
-            shown = [output for output in cell.outputs if WIDGET_VIEW not in output.get("data", {})]
-            cell.outputs = join_streams(shown)
-
-
-def join_streams(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
-    """Make one of several pieces of text that a cell printed: where they are cut is a matter of chance."""
-    joined = []
-    for output in outputs:
-        is_text = output.output_type == "stream"
-        if is_text and joined and joined[-1].output_type == "stream" and joined[-1].name == output.name:
-            joined[-1].text += output.text
-        else:
-            joined.append(output)
-    return joined
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = without_views(join_streams(cell.outputs), models)
+        allowed = Allowed.by_tags(cell.metadata.get("tags", []))
+        if unchanged and allowed.factor and not differences(old.outputs, cell.outputs, allowed, folder=None):
+            cell.outputs = old.outputs
 
 
 def save(path: Path) -> None:
+    before = nbformat.read(path, as_version=4)
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": path.parent}})
     client.execute()
-    normalise(notebook)
+    normalise(notebook, before)
     nbformat.write(notebook, path)
+    (ROOT / "pictures" / f"{path.stem.partition('_')[0]}.png").write_bytes(readme_picture(notebook))
+
+
+def readme_picture(notebook: nbformat.NotebookNode) -> bytes:
+    """The picture of the one cell that is tagged ``readme``."""
+    (cell,) = (cell for cell in notebook.cells if "readme" in cell.metadata.get("tags", []))
+    (picture,) = (output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {}))
+    return base64.b64decode(picture)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,9 @@ def day4_notes() -> pd.DataFrame:
     """The notes' RNN as Day 4 has it, last update of the state and all."""
     net = partial(_seeded, definitions("day4_rnn_vectorised")["NotesRNN"])
     settings = [
-        {"optimizer": "sgd", "learning_rate": 0.01, "epochs": 20},
-        {"optimizer": "adam", "learning_rate": 0.001, "epochs": 5},
+        {"optimizer": "sgd", "learning_rate": 0.01, "epochs": 20, "batch_size": 200},
+        {"optimizer": "adam", "learning_rate": 0.001, "epochs": 5, "batch_size": 200},
+        {"optimizer": "adam", "learning_rate": 0.001, "epochs": 5, "batch_size": 64},
     ]
     return study(settings, range(5), data.load("mnist"), model=net)
 

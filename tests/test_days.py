@@ -1,28 +1,116 @@
-"""What a day teaches is what the library does: a notebook's own definitions against learnkit's."""
+"""What a day teaches is what the library does: a notebook's own definitions against learnkit's, and a later day's
+against an earlier one's, with the same weights."""
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
 import torch
 from notebook_definitions import definitions
+from torch import Tensor, nn
 
 from learnkit.models import ElmanRNN, FullyConnected, MultiHeadAttention
 from learnkit.training import Training
 
+DAY1, DAY3, DAY4, DAY5 = (
+    "day1_metrics_and_first_network",
+    "day3_rnn_the_slow_way",
+    "day4_rnn_vectorised",
+    "day5_attention",
+)
+Tensors = dict[str, Tensor]
 
-def test_day_1s_network_is_fully_connected(few_images):
-    first_network = definitions("day1_metrics_and_first_network")["FirstNetwork"]
-    torch.manual_seed(7)
-    taught = first_network(784, 128, 256, 10)
-    kept = FullyConnected((784, 128, 256, 10), seed=7)
-    images = few_images.test_images
+
+def under_the_same_names(taught: Tensors) -> Tensors:
+    return taught
+
+
+def of_fully_connected(taught: Tensors) -> Tensors:
+    names = {"fc1": "layers.0", "fc2": "layers.1", "fc3": "layers.2"}
+    return {f"{names[name.split('.')[0]]}.{name.split('.')[1]}": tensor for name, tensor in taught.items()}
+
+
+def of_elman(taught: Tensors) -> Tensors:
+    """One matrix for row and state, side by side, is two."""
+    weight = taught["hidden_layer.weight"]
+    return {
+        "input_to_hidden.weight": weight[:, :28],
+        "input_to_hidden.bias": taught["hidden_layer.bias"],
+        "hidden_to_hidden.weight": weight[:, 28:],
+        "hidden_to_logits.weight": taught["output_layer.weight"],
+        "hidden_to_logits.bias": taught["output_layer.bias"],
+    }
+
+
+class Pair(NamedTuple):
+    day: str
+    taught: Callable[[dict[str, Any]], nn.Module]  # made from what the day's notebook defines
+    kept: Callable[[], nn.Module]
+    in_kept: Callable[[Tensors], Tensors]  # weights or gradients of the one, under the names of the other
+    inputs: tuple[int, ...]
+
+
+PAIRS = {
+    "Day 1's network is FullyConnected": Pair(
+        DAY1,
+        lambda day: day["FirstNetwork"](784, 128, 256, 10),
+        lambda: FullyConnected((784, 128, 256, 10), seed=7),
+        of_fully_connected,
+        (20, 28, 28),
+    ),
+    "Day 4 begins with Day 3's network": Pair(
+        DAY4,
+        lambda day: day["SlowRNN"](16),
+        lambda: definitions(DAY3)["SlowRNN"](16),
+        under_the_same_names,
+        (3, 28, 28),
+    ),
+    "Day 4's loop over rows is Day 3's loop over images": Pair(
+        DAY4,
+        lambda day: day["RowsRNN"](16),
+        lambda: definitions(DAY3)["SlowRNN"](16),
+        under_the_same_names,
+        (5, 28, 28),
+    ),
+    "Day 4's mended network is ElmanRNN": Pair(
+        DAY4, lambda day: day["FixedRNN"](28, 16, 10), lambda: ElmanRNN(28, 16, 10), of_elman, (20, 28, 28)
+    ),
+    "Day 5's attention is MultiHeadAttention": Pair(
+        DAY5, lambda day: day["Attention"](8, 4), lambda: MultiHeadAttention(8, 4), under_the_same_names, (3, 5, 8)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_a_day_teaches_gives_the_same_outputs_and_gradients(name):
+    pair = PAIRS[name]
+    torch.manual_seed(1)
+    taught, kept = pair.taught(definitions(pair.day)), pair.kept()
+    kept.load_state_dict(pair.in_kept(taught.state_dict()))
+    inputs = torch.rand(pair.inputs)
+    results = []
     for net in (taught, kept):
-        net(images).square().mean().backward()
-    assert torch.equal(taught(images), kept(images))
+        outputs = net(inputs)
+        results.append(outputs if isinstance(outputs, tuple) else (outputs,))
+        results[-1][0].square().sum().backward()
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    expected = pair.in_kept({name: weight.grad for name, weight in taught.named_parameters()})
+    assert expected.keys() == dict(kept.named_parameters()).keys()
+    for name, weight in kept.named_parameters():
+        torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-5)
+
+
+def test_day_1s_network_begins_with_the_numbers_of_fully_connected():
+    torch.manual_seed(7)
+    taught = definitions(DAY1)["FirstNetwork"](784, 128, 256, 10)
+    kept = FullyConnected((784, 128, 256, 10), seed=7)
     for theirs, ours in zip(taught.parameters(), kept.parameters(), strict=True):
         assert torch.equal(theirs, ours)
-        assert torch.equal(theirs.grad, ours.grad)
 
 
 def test_day_1s_loop_is_training_weight_for_weight(few_images):
-    day1 = definitions("day1_metrics_and_first_network")
+    day1 = definitions(DAY1)
     torch.manual_seed(0)
     taught = day1["FirstNetwork"](784, 128, 256, 10)
     images, labels = few_images.split("train")
@@ -32,48 +120,3 @@ def test_day_1s_loop_is_training_weight_for_weight(few_images):
     assert [loss.item() for _, _, loss in Training(kept, few_images, **settings)] == losses
     for theirs, ours in zip(taught.parameters(), kept.parameters(), strict=True):
         assert torch.equal(theirs, ours)
-
-
-def test_day_4_begins_with_day_3s_network(few_images):
-    torch.manual_seed(1)
-    yesterday = definitions("day3_rnn_the_slow_way")["SlowRNN"](16)
-    today = definitions("day4_rnn_vectorised")["SlowRNN"](16)
-    today.load_state_dict(yesterday.state_dict())
-    images = few_images.test_images[:3]
-    assert torch.equal(today(images), yesterday(images))
-
-
-def test_day_4s_loop_over_rows_is_day_3s_loop_over_images(few_images):
-    day4 = definitions("day4_rnn_vectorised")
-    torch.manual_seed(1)
-    slow, rows = day4["SlowRNN"](16), day4["RowsRNN"](16)
-    rows.load_state_dict(slow.state_dict())
-    images = few_images.test_images[:5]
-    for net in (slow, rows):
-        net(images).square().sum().backward()
-    torch.testing.assert_close(rows(images), slow(images), rtol=1e-5, atol=1e-5)
-    for theirs, ours in zip(slow.parameters(), rows.parameters(), strict=True):
-        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-5)
-
-
-def test_day_4s_mended_network_is_elman_rnn(few_images):
-    torch.manual_seed(1)
-    taught = definitions("day4_rnn_vectorised")["FixedRNN"](28, 16, 10)
-    kept = ElmanRNN(28, 16, 10)
-    with torch.no_grad():
-        kept.input_to_hidden.weight.copy_(taught.hidden_layer.weight[:, :28])
-        kept.hidden_to_hidden.weight.copy_(taught.hidden_layer.weight[:, 28:])
-        kept.input_to_hidden.bias.copy_(taught.hidden_layer.bias)
-        kept.hidden_to_logits.load_state_dict(taught.output_layer.state_dict())
-    images = few_images.test_images
-    torch.testing.assert_close(kept(images), taught(images), rtol=1e-5, atol=1e-5)
-
-
-def test_day_5s_attention_is_multi_head_attention():
-    torch.manual_seed(1)
-    taught = definitions("day5_attention")["Attention"](8, 4)
-    kept = MultiHeadAttention(8, 4)
-    kept.load_state_dict(taught.state_dict())
-    sentences = torch.randn(3, 5, 8)
-    for ours, theirs in zip(kept(sentences), taught(sentences), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
