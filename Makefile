@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: install lab test notebooks bench doctor
+.PHONY: install lab test notebooks mutants bench doctor
 
-install lab test notebooks bench doctor:
+install lab test notebooks mutants bench doctor:
 	$(PYTHON) course.py $@

@@ -10,6 +10,7 @@
     python course.py install           only install (lab and test do it by themselves); --cpu without CUDA's 5 GB
     python course.py notebooks         run all notebooks and save them with their outputs
     python course.py studies           repeat the long trainings whose tables are kept in learnkit/stored
+    python course.py mutants           break the library on purpose, place by place, and see which test notices
     python course.py bench             compare speeds with other libraries
 
 Everything is installed into .venv beside this file, unless the Python that you start this with has learnkit already, as
@@ -247,6 +248,11 @@ def studies(words: list[str]) -> int:
     return run([str(course_python()), "tests/save_studies.py", *words], check=False, **ONE_SETTING)
 
 
+def mutants(words: list[str]) -> int:
+    install({"lab", "dev"}, constrained=is_ci())
+    return run([str(course_python()), "tests/mutants.py", *words], check=False)
+
+
 def bench(words: list[str]) -> int:
     install({"lab", "dev"}, constrained=is_ci())
     return run([str(course_python()), "-m", "benchmarks", *words], check=False)
@@ -272,7 +278,8 @@ def main(words: list[str]) -> int:
             raise Refusal("Say which day: python course.py reset day1")
         reset(rest[0])
         return 0
-    commands = {"lab": lab, "test": test, "notebooks": notebooks, "studies": studies, "bench": bench, "doctor": doctor}
+    functions = (lab, test, notebooks, studies, mutants, bench, doctor)
+    commands = {function.__name__: function for function in functions}
     if command not in commands:
         raise Refusal(f"There is no command {command!r}. There are: install, reset, {', '.join(commands)}.")
     return commands[command](rest)
