@@ -17,7 +17,7 @@ checkpoint
 training
     Training as an iterator.
 study
-    Many trainings, one table.
+    Many trainings, one table, and what can be concluded from it.
 plots
     Data in, figure out.
 """
