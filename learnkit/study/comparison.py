@@ -41,22 +41,22 @@ class Comparison:
         return self.mean_a - self.mean_b
 
     def __str__(self) -> str:
-        first, second = (", ".join(f"{name}={value}" for name, value in side.items()) for side in (self.a, self.b))
-        claim = f"the same but for {self.margin:g}" if self.claim == "same" else self.claim
-        how = (
-            f"{self.seeds} pairs; paired, since two trainings of one seed see the images in the same order"
-            if self.paired
-            else f"{self.seeds} seeds or more each; not paired (Welch), since the two have no seed in common"
-        )
+        a, b = (", ".join(f"{name}={value}" for name, value in side.items()) for side in (self.a, self.b))
+        claim = f"the same as b, but for {self.margin:g}" if self.claim == "same" else f"{self.claim} than b"
+        if self.paired:
+            how = f"{self.seeds} pairs, since trainings of one seed see the images in the same order"
+        else:
+            how = f"Welch's, unpaired, since no seed is in common; {self.seeds} seeds or more each"
         return "\n".join(
             [
-                f"claim     {self.metric} is {claim}",
-                f"   with   {first}: {self.mean_a:.4f}",
-                f"   {'as' if self.claim == 'same' else 'than'} with {second}: {self.mean_b:.4f}",
-                f"measured  {self.difference:+.4f}, 95 % interval {self.low:+.4f} to {self.high:+.4f} (t, {how})",
+                f"a         {a}: {self.metric} {self.mean_a:.4f}",
+                f"b         {b}: {self.metric} {self.mean_b:.4f}",
+                f"claim     a is {claim}",
+                f"measured  a − b = {self.difference:+.4f}, 95 % interval {self.low:+.4f} to {self.high:+.4f}",
+                f"          (Student's t; {how})",
                 f"margin    {self.margin:g}: {self._beside_the_margin()}",
                 f"verdict   {self.verdict}",
-                "The interval is over seeds. It leaves out that other images would have given other figures, too.",
+                "The interval is over seeds; it leaves out that other images would give other figures.",
             ]
         )
 
@@ -164,7 +164,7 @@ def mean_interval(values: Sequence[float] | np.ndarray | pd.Series) -> tuple[flo
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
         return math.nan, math.nan
-    return _interval(values.mean(), values.var(ddof=1) / len(values), len(values) - 1)
+    return _interval(values.mean(), values.var(ddof=1) / len(values), float(len(values) - 1))
 
 
 def _welch_interval(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
@@ -172,7 +172,7 @@ def _welch_interval(first: np.ndarray, second: np.ndarray) -> tuple[float, float
     squares = np.array([values.var(ddof=1) / len(values) for values in (first, second)])  # of the standard errors
     freedom = np.array([len(first) - 1, len(second) - 1])
     total = squares.sum()
-    return _interval(first.mean() - second.mean(), total, total**2 / (squares**2 / freedom).sum() if total else 1)
+    return _interval(first.mean() - second.mean(), total, total**2 / (squares**2 / freedom).sum() if total else 1.0)
 
 
 def _interval(middle: float, square_of_error: float, degrees_of_freedom: float) -> tuple[float, float]:
@@ -199,7 +199,7 @@ def _last_rows(table: pd.DataFrame, names: list[str], setting: Mapping[str, Any]
     if rows.empty:
         raise ValueError(f"The table has no training with {dict(setting)}.")
     last = rows.drop_duplicates("seed", keep="last").set_index("seed")
-    varying = [name for name in names if last[name].map(str).nunique() > 1]
+    varying = [name for name in names if rows[name].map(str).nunique() > 1]
     if varying or rows.duplicated(["seed", "epoch"]).any():
         which = f"they differ in {', '.join(varying)}" if varying else "some stand there twice"
         raise ValueError(f"{dict(setting)} singles out more than one training for a seed: {which}.")
