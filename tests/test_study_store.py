@@ -1,6 +1,7 @@
 """A study that is interrupted and goes on, and the file that makes this possible."""
 
 import inspect
+import re
 import shutil
 import sqlite3
 from dataclasses import replace
@@ -63,6 +64,13 @@ def test_what_is_finished_is_not_trained_again_and_what_is_added_is(counted):
     assert MADE[4:] == [(SIZES[0], 2), (SIZES[1], 2), ((784, 5, 10), 0), ((784, 5, 10), 1), ((784, 5, 10), 2)]
     kept = more[(more["sizes"] != (784, 5, 10)) & (more["seed"] < 2)].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept, first, check_exact=True)
+
+
+def test_the_bar_counts_all_trainings_those_that_were_kept_included_and_says_the_time_left(counted, capsys):
+    counted({"sizes": SIZES}, [0])
+    assert re.search(r"trainings: +0%.* 0/2 ", capsys.readouterr().err)
+    counted({"sizes": SIZES}, range(2))
+    assert re.search(r"trainings: +50%.* 2/4 \[\d\d:\d\d<", capsys.readouterr().err)
 
 
 def test_a_default_that_is_written_out_is_the_same_training(counted):
