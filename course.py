@@ -232,7 +232,7 @@ def lab(words: list[str]) -> int:
 
 def test(words: list[str]) -> int:
     fast = "--fast" in words
-    install({"lab", "dev"}, constrained=is_ci())
+    install({"lab", "cluster", "dev"}, constrained=is_ci())
     rooms = ["tests", "--ignore=tests/browser"] if fast else ["tests", "notebooks", "--nbval", "--nbval-current-env"]
     options = [word for word in words if word != "--fast"]
     return run([str(course_python()), "-m", "pytest", *rooms, *options], check=False)

@@ -17,14 +17,16 @@ checkpoint
 training
     Training as an iterator.
 study
-    Many trainings, one table.
+    Many trainings, one table, and what can be concluded from it.
 plots
     Data in, figure out.
+exercises
+    Checks for what the learner writes.
 """
 
 from importlib import import_module
 
-_ROOMS = ("checkpoint", "data", "doctor", "errors", "metrics", "models", "plots", "study", "training")
+_ROOMS = ("checkpoint", "data", "doctor", "errors", "exercises", "metrics", "models", "plots", "study", "training")
 
 
 def __getattr__(name: str):

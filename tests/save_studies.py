@@ -64,7 +64,7 @@ STUDIES = {make.__name__: make for make in (day2_depth, day2_epochs, day4_notes,
 if __name__ == "__main__":
     for name in sys.argv[1:] or STUDIES:
         print(name, flush=True)
-        table = STUDIES[name]().drop(columns="threads")
+        table = STUDIES[name]().drop(columns=["threads", "error"])
         figures = {
             column: table[column].round(3 if column == "seconds" else 5) for column in table.select_dtypes("float")
         }

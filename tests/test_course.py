@@ -42,7 +42,7 @@ def course(tmp_path, monkeypatch):
 def installed(course, monkeypatch):
     """The same, with all installed, and without a network: an installation would be noticed."""
     (course.VENV).mkdir()
-    state = {"state": course.fingerprint(constrained=False), "extras": ["dev", "lab"]}
+    state = {"state": course.fingerprint(constrained=False), "extras": ["cluster", "dev", "lab"]}
     (course.VENV / "learnkit.json").write_text(json.dumps(state))
     monkeypatch.setattr(course, "make_venv", lambda: pytest.fail("made a .venv"))
     return course

@@ -112,7 +112,7 @@ def requirements(lines: list[str]) -> dict[str, str]:
 def test_environment_yml_asks_for_what_pyproject_asks_for():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    asked = requirements([*project["dependencies"], *extras["lab"], *extras["dev"]])
+    asked = requirements([*project["dependencies"], *extras["lab"], *extras["cluster"], *extras["dev"]])
     lines = (ROOT / "environment.yml").read_text(encoding="utf-8").splitlines()
     conda = requirements([line.removeprefix("  - ") for line in lines if re.match(r"  - [\w-]+>=", line)])
     pip = requirements([line.removeprefix("      - ") for line in lines if re.match(r"      - [\w-]+>=", line)])
@@ -125,7 +125,7 @@ def test_environment_yml_asks_for_what_pyproject_asks_for():
 def test_bounds_are_from_below_and_constraints_hold_exact_versions_within_them():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    asked = requirements([*project["dependencies"], *extras["lab"], *extras["dev"]])
+    asked = requirements([*project["dependencies"], *extras["lab"], *extras["cluster"], *extras["dev"]])
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     held = requirements([line for line in lines if not line.startswith("#")])
 

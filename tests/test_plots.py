@@ -8,6 +8,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 from PIL import Image
+from scipy import stats
 
 from learnkit import plots
 
@@ -150,12 +151,70 @@ def test_weights_may_need_gradients_be_of_half_precision_or_of_numpy():
     drawn(plots.attention_heatmap(weights.bfloat16()))
 
 
+def studied(**columns) -> pd.DataFrame:
+    """A study of two settings, three seeds and two epochs; the spread over the epochs is larger than over the seeds."""
+    rows = [
+        {"sizes": sizes, "rate": 0.1, "activation": None, "seed": seed, "epoch": epoch, "loss": loss, **columns}
+        for sizes in ((784, 4, 8, 10), (784, 2, 8, 10))
+        for seed in range(3)
+        for epoch, loss in ((1, 5 + seed**2 / 10), (2, 6 + seed**2 / 10))
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_curves_of_a_study_are_means_over_seeds_in_bands_of_their_interval():
+    table = studied()
+    figure = plots.study_curves(table, "loss")
+    axes = figure.axes[0]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["784-4-8-10", "784-2-8-10"]
+    values = table[table["sizes"] == (784, 4, 8, 10)].groupby("epoch")["loss"]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), values.mean())
+    corners = axes.collections[0].get_paths()[0].vertices
+    half = stats.t.ppf(0.975, 2) * values.std() / np.sqrt(3)
+    for epoch in (1, 2):
+        heights = corners[corners[:, 0] == epoch, 1]
+        middle = values.mean()[epoch]
+        np.testing.assert_allclose([heights.min(), heights.max()], [middle - half[epoch], middle + half[epoch]])
+    assert axes.get_title("left") == "mean and its 95 % interval over 3 seeds"
+    drawn(figure)
+
+
+def test_a_study_of_one_seed_has_curves_without_bands():
+    table = studied()
+    drawn(plots.study_curves(table[table["seed"] == 0], "loss"))
+    assert plots.study_curves(table[table["seed"] == 0], "loss").axes[0].get_title("left").endswith("over 1 seed")
+
+
+def test_the_strip_has_a_point_for_each_seed_at_the_end_of_its_training():
+    table = studied()
+    table.loc[6:, "activation"] = "relu"
+    axes = plots.metric_strip(table, "loss").axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["784-4-8-10, no activation", "784-2-8-10, relu"]
+    for strip, row in zip(axes.collections, (0, 1), strict=True):
+        np.testing.assert_allclose(strip.get_offsets(), [[6.0, row], [6.1, row], [6.4, row]])
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), [6.5 / 3 + 4, 6.5 / 3 + 4])
+    drawn(axes.figure)
+
+
+def test_the_map_of_widths_has_the_mean_of_the_last_epochs_in_its_cells():
+    table = studied()
+    table.loc[table["sizes"] == (784, 2, 8, 10), "loss"] += 1
+    for form in (table, table.assign(sizes=table["sizes"].map(str))):  # as study makes it, and as a file has it
+        axes = plots.width_heatmap(form, "loss").axes[0]
+        assert words_along(axes) == [["8"], ["2", "4"]]
+        assert [text.get_text() for text in axes.texts] == ["7.167", "6.167"]
+    drawn(axes.figure)
+
+
 EXAMPLES = {
     "attention_heatmap": lambda: plots.attention_heatmap(attention(2, 3, 3), ["a", "b", "c"]),
     "step_losses": lambda: plots.step_losses([2.3, 2.2]),
     "learning_curves": lambda: plots.learning_curves(pd.DataFrame({"epoch": [1], "split": ["train"], "loss": [1.0]})),
     "confusion_heatmap": lambda: plots.confusion_heatmap(torch.eye(2, dtype=torch.int64)),
     "image_grid": lambda: plots.image_grid(torch.rand(2, 4, 4), ["a", "b"]),
+    "study_curves": lambda: plots.study_curves(studied(), "loss"),
+    "metric_strip": lambda: plots.metric_strip(studied(), "loss"),
+    "width_heatmap": lambda: plots.width_heatmap(studied(), "loss"),
     "worst_mistakes": lambda: plots.worst_mistakes(torch.rand(1, 4, 4), torch.tensor([0]), torch.tensor([[0.0, 1.0]])),
 }
 
@@ -198,6 +257,14 @@ def test_a_plot_looks_the_same_whatever_style_is_set_and_leaves_it_as_it_was(nam
         (lambda: plots.step_losses([]), "no losses to draw"),
         (lambda: plots.learning_curves(pd.DataFrame({"epoch": []})), "no column 'split'; it has 'epoch'"),
         (lambda: plots.confusion_heatmap(torch.eye(2, dtype=torch.int64), ["cat"]), "1 names were given for the 2"),
+        (lambda: plots.study_curves(studied(), "los"), "no column called 'los'. Did you mean 'loss'"),
+        (lambda: plots.metric_strip(studied(loss=np.nan), "loss"), "No row of the table has a number in 'loss'"),
+        (
+            lambda: plots.study_curves(pd.concat([studied(rate=rate) for rate in range(6)]), "loss"),
+            "12 curves in one picture cannot be told apart; choose up to 10",
+        ),
+        (lambda: plots.width_heatmap(studied(sizes=(784, 9, 10)), "loss"), r"\(784, 9, 10\) has not two hidden layers"),
+        (lambda: plots.width_heatmap(pd.concat([studied(), studied(rate=1)]), "loss"), "differ in something else"),
         (lambda: plots.image_grid(torch.zeros(0, 4, 4)), "no images to draw"),
         (lambda: plots.image_grid(torch.zeros(2, 4, 4), ["a"]), "1 captions were given for 2 images"),
         (

@@ -49,6 +49,13 @@ def test_settings_may_be_listed_and_may_have_epochs_of_their_own(few_images):
     assert listed["epoch"].tolist() == [1, 1, 2]
 
 
+def test_what_a_setting_leaves_out_stands_in_the_table_with_its_default(few_images):
+    grid = [{"sizes": SIZES[0]}, {"sizes": SIZES[1], "learning_rate": 0.1, "activation": "relu"}]
+    listed = study(grid, [0], few_images, epochs=1)
+    assert listed["learning_rate"].tolist() == [0.01, 0.1]
+    assert listed["activation"].isna().tolist() == [True, False]
+
+
 def test_any_model_that_takes_a_seed_can_be_studied(few_images):
     net = partial(ElmanRNN, 28, 8, 10)
     result = study({"nonlinearity": ["relu", "tanh"], "optimizer": ["adam"]}, [3], few_images, model=net, epochs=1)
@@ -75,6 +82,9 @@ def no_validation(mnist) -> dict:
         ({"sizes": SIZES}, [], "1|2 settings and 0 seeds make no training"),
         ({"size": SIZES}, [0], "no parameter of the model or of Training called 'size'. Did you mean 'sizes'"),
         ({"sizes": SIZES, "seed": [1]}, [0], "called 'seed'"),
+        ({"sizes": SIZES}, [0, 1, 0], "The seed 0 stands there twice"),
+        ({"sizes": SIZES}, [0.5], "A seed is 0.5; expected a whole number"),
+        ([{"sizes": SIZES[0]}, {"sizes": SIZES[0], "learning_rate": 0.01}], [0], "'learning_rate': 0.01} stands there"),
     ],
 )
 def test_a_grid_that_makes_no_training_is_refused(few_images, grid, seeds, message):

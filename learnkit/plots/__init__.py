@@ -4,5 +4,16 @@ from learnkit.plots.attention import attention_heatmap
 from learnkit.plots.confusion import confusion_heatmap
 from learnkit.plots.curves import learning_curves, step_losses
 from learnkit.plots.images import image_grid, worst_mistakes
+from learnkit.plots.studies import metric_strip, study_curves, width_heatmap
 
-__all__ = ["attention_heatmap", "confusion_heatmap", "image_grid", "learning_curves", "step_losses", "worst_mistakes"]
+__all__ = [
+    "attention_heatmap",
+    "confusion_heatmap",
+    "image_grid",
+    "learning_curves",
+    "metric_strip",
+    "step_losses",
+    "study_curves",
+    "width_heatmap",
+    "worst_mistakes",
+]

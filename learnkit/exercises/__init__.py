@@ -1,0 +1,1 @@
+"""Checks for the "your turn" cells: say what you expect, then write a function."""

@@ -1,0 +1,346 @@
+"""The checks of the "your turn" cells, on answers as a learner would write them."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from learnkit.exercises import day1, day2
+from learnkit.exercises.exercise import Exercise
+
+EXERCISES = {
+    f"{day.__name__[-4:]}.{name}": exercise
+    for day in (day1, day2)
+    for name, exercise in vars(day).items()
+    if isinstance(exercise, Exercise)
+}
+
+
+# What follows is written here a second time, as a person would who has not seen the library.
+
+
+def precision_recall_by_loop(truth, answer, digit):
+    tp = fp = fn = 0
+    for t, a in zip(truth, answer, strict=True):
+        if a == digit and t == digit:
+            tp += 1
+        elif a == digit:
+            fp += 1
+        elif t == digit:
+            fn += 1
+    return [0 if tp == 0 else tp / (tp + fp), 0 if tp == 0 else tp / (tp + fn)]
+
+
+def swapped(truth, answer, digit):
+    tp = sum(t == a == digit for t, a in zip(truth, answer, strict=True))
+    return tp / truth.count(digit), tp / answer.count(digit)  # which does not bear 0/0 either
+
+
+def accuracy_for_both(truth, answer, digit):
+    accuracy = (np.array(truth) == np.array(answer)).mean()
+    return accuracy, accuracy
+
+
+def right_digits_of_all(truth, answer, digit):
+    tp = sum(t == a for t, a in zip(truth, answer, strict=True))
+    fp = sum(a == digit != t for t, a in zip(truth, answer, strict=True))
+    fn = sum(t == digit != a for t, a in zip(truth, answer, strict=True))
+    return tp / (tp + fp), tp / (tp + fn)
+
+
+def without_a_thought_of_zero(truth, answer, digit):
+    hits = [t for t, a in zip(truth, answer, strict=True) if t == a == digit]
+    return len(hits) / answer.count(digit), len(hits) / truth.count(digit)
+
+
+def always_fives(truth, answer, digit):
+    return precision_recall_by_loop(truth, answer, 5)
+
+
+def stable(logits, labels):
+    total = 0
+    for row, label in zip(logits, labels, strict=True):
+        row = row - row.max()
+        total += row.exp().sum().log() - row[label]
+    return total / len(labels)
+
+
+def naive(of_images):
+    def loss(logits, labels):
+        probabilities = logits.exp() / logits.exp().sum(dim=1, keepdim=True)
+        return of_images(probabilities, labels)
+
+    return loss
+
+
+def of_the_true(probabilities, labels):
+    return probabilities[torch.arange(len(labels)), labels]
+
+
+def over_the_wrong_axis(logits, labels):
+    return -logits.softmax(dim=0).gather(1, labels[:, None]).log().mean()
+
+
+def walk(slope, start, learning_rate, steps):
+    path = [start]
+    while len(path) <= steps:
+        path.append(path[-1] - learning_rate * slope(path[-1]))
+    return path[-1]
+
+
+def uphill(slope, start, learning_rate, steps):
+    for _ in range(steps):
+        start += learning_rate * slope(start)
+    return start
+
+
+def old_slope(slope, start, learning_rate, steps):
+    gradient = slope(start)
+    for _ in range(steps):
+        start -= learning_rate * gradient
+    return start
+
+
+def no_rate(slope, start, learning_rate, steps):
+    for _ in range(steps):
+        start -= slope(start)
+    return start
+
+
+def return_within_the_loop(slope, start, learning_rate, steps):
+    for _ in range(steps):
+        start -= learning_rate * slope(start)
+        return start
+
+
+def one_too_many(slope, start, learning_rate, steps):
+    for _ in range(0, steps + 1):
+        start -= learning_rate * slope(start)
+    return start
+
+
+def f1_of_classes(matrix):
+    for k in range(len(matrix)):
+        whole = matrix[k].sum() + matrix[:, k].sum()
+        yield 2 * matrix[k, k].item() / whole.item()
+
+
+def harmonic(matrix):
+    m = matrix.double().numpy()
+    p = np.mean([m[k, k] / m[:, k].sum() if m[:, k].sum() else 0 for k in range(len(m))])
+    r = np.mean([m[k, k] / m[k].sum() for k in range(len(m))])
+    return 2 / (1 / p + 1 / r)
+
+
+def weighted(matrix):
+    return sum(f * n.item() for f, n in zip(f1_of_classes(matrix), matrix.sum(1), strict=True)) / matrix.sum().item()
+
+
+def from_precision_and_recall(matrix):
+    p, r = matrix.diag() / matrix.sum(0), matrix.diag() / matrix.sum(1)
+    return (2 * p * r / (p + r)).mean()
+
+
+def nanmean(matrix):
+    p, r = matrix.diag() / matrix.sum(0), matrix.diag() / matrix.sum(1)
+    return (2 * p * r / (p + r)).nanmean()
+
+
+def count_all(batches):
+    labels, predictions = (list(itertools.chain.from_iterable(part)) for part in zip(*batches, strict=True))
+    return np.mean(np.array(labels) == np.array(predictions))
+
+
+def overwritten(batches):
+    for labels, predictions in batches:
+        correct, total = 0, 0
+        for label, prediction in zip(labels, predictions, strict=True):
+            correct += label == prediction
+            total += 1
+    return correct / total
+
+
+def mean_of_batches(batches):
+    return np.mean([np.mean(np.array(labels) == predictions) for labels, predictions in batches])
+
+
+def sum_of_batches(batches):
+    accuracy = 0
+    for labels, predictions in batches:
+        accuracy += np.mean(np.array(labels) == predictions)
+    return accuracy
+
+
+def fixed_size(batches):
+    correct = sum((np.array(labels) == predictions).sum() for labels, predictions in batches)
+    return correct / (len(batches[0][0]) * len(batches))
+
+
+def per_batch(batches):
+    return sum((np.array(labels) == predictions).sum() for labels, predictions in batches) / len(batches)
+
+
+def verdict(interval):
+    def same(differences, margin):
+        low, high = interval(np.array(differences))
+        if low >= -margin and high <= margin:
+            return "holds"
+        return "fails" if high < -margin or low > margin else "open"
+
+    return same
+
+
+def t_interval(values):
+    return stats.ttest_1samp(values, 0).confidence_interval(0.95)
+
+
+def not_significant(differences, margin):
+    return "holds" if stats.ttest_1samp(differences, 0).pvalue > 0.05 else "fails"
+
+
+def one_sided(differences, margin):
+    low, high = t_interval(np.array(differences))
+    if high < margin:
+        return "holds"
+    return "fails" if low > margin else "open"
+
+
+def impatient(differences, margin):
+    low, high = t_interval(np.array(differences))
+    return "holds" if -margin < low and high < margin else "fails"
+
+
+RIGHT = {
+    "day1.precision_and_recall": (1, precision_recall_by_loop, "your function says 1"),
+    "day1.loss": (2.3, stable, "your function says 1.386"),
+    "day1.descent": (0, walk, "your function says 3"),
+    "day2.macro_f1": (0.9, lambda matrix: sum(f1_of_classes(matrix)) / len(matrix), "your function says 0.4737"),
+    "day2.batch_accuracy": (0.55, count_all, "your function says 0.8364"),
+    "day2.same": ("holds", verdict(t_interval), "your function says 'open'"),
+}
+WRONG = {
+    "day1.precision_and_recall": {
+        swapped: "changed places",
+        accuracy_for_both: "the accuracy",
+        right_digits_of_all: "true positives are too many",
+        without_a_thought_of_zero: "nothing by nothing",
+        always_fives: "not used",
+    },
+    "day1.loss": {
+        naive(lambda p, labels: -of_the_true(p, labels).log().sum()): "as many times too large",
+        naive(lambda p, labels: of_the_true(p, labels).log().mean()): "below zero",
+        over_the_wrong_axis: "over the images",
+        naive(lambda p, labels: -p.max(dim=1).values.log().mean()): "how sure",
+        naive(lambda p, labels: -of_the_true(p, labels).log10().mean()): "another unit",
+        (lambda logits, labels: -of_the_true(logits, labels).mean()): "logits still",
+        naive(lambda p, labels: -of_the_true(p, labels).log().mean()): "logits of 1000",
+    },
+    "day1.descent": {
+        uphill: "climbs",
+        old_slope: "as long as the first",
+        no_rate: "not used",
+        return_within_the_loop: "after one step",
+        one_too_many: "off by one",
+    },
+    "day2.macro_f1": {
+        harmonic: "F1 of the means",
+        (lambda matrix: matrix.diag().sum() / matrix.sum()): "accuracy by another name",
+        weighted: "counts more than a rare one",
+        (lambda matrix: sum(f1_of_classes(matrix))): "larger than 1",
+        from_precision_and_recall: "never predicted",
+        nanmean: "left out",
+    },
+    "day2.batch_accuracy": {
+        overwritten: "last batch only",
+        (lambda batches: count_all(batches[:1])): "first batch only",
+        mean_of_batches: "small batch counts more",
+        sum_of_batches: "shares have been added up",
+        fixed_size: "as large as one",
+        per_batch: "below it",
+    },
+    "day2.same": {
+        not_significant: "where is the margin",
+        (lambda differences, margin: "holds" if abs(np.mean(differences)) <= margin else "fails"): "mean alone",
+        verdict(lambda x: (x.mean() - 2.776 * x.std(ddof=1), x.mean() + 2.776 * x.std(ddof=1))): "too wide",
+        verdict(lambda x: (x.mean() - 1.96 * stats.sem(x), x.mean() + 1.96 * stats.sem(x))): "too narrow",
+        one_sided: "two sides",
+        impatient: "never leaves anything open",
+    },
+}
+
+
+def test_there_are_three_exercises_a_day_and_all_are_tried_here():
+    assert [name[:4] for name in EXERCISES] == ["day1"] * 3 + ["day2"] * 3
+    assert set(RIGHT) == set(WRONG) == set(EXERCISES)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_right_function_is_accepted_and_the_prediction_held_against_it(name):
+    prediction, function, words = RIGHT[name]
+    answer = EXERCISES[name].check(prediction, function)
+    assert answer
+    assert repr(answer).startswith(f"Right. You predicted {prediction}; {words}")
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "words"),
+    [
+        pytest.param(name, function, words, id=f"{name}: {words}")
+        for name, wrong in WRONG.items()
+        for function, words in wrong.items()
+    ],
+)
+def test_a_typical_wrong_answer_is_refused_with_a_hint_of_its_own(name, function, words):
+    answer = EXERCISES[name].check(RIGHT[name][0], function)
+    assert not answer
+    (fault,) = (fault for fault in EXERCISES[name].faults if words in fault.hint)
+    assert answer.words == f"Not yet. {fault.hint}"
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_at_least_four_faults_are_known_and_no_two_share_a_hint(name):
+    hints = [fault.hint for fault in EXERCISES[name].faults]
+    assert len(set(hints)) == len(hints) >= 4
+    assert len(WRONG[name]) >= 4
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_without_a_prediction_or_a_function_it_is_said_what_is_missing(name):
+    exercise, (prediction, function, _) = EXERCISES[name], RIGHT[name]
+    assert exercise.check(..., function).words.startswith(f"Predict first. {exercise.question}")
+    assert not exercise.check("perhaps", function)
+    assert "expected" in exercise.check("perhaps", function).words
+    assert "Now write the function: " + exercise.task in exercise.check(prediction, ...).words
+    assert "name alone, without brackets" in exercise.check(prediction, 0.5).words
+    assert exercise.question in repr(exercise)
+
+
+@pytest.mark.parametrize("prediction", [True, math.nan, [1], "1"])
+def test_a_prediction_is_a_number(prediction):
+    assert "expected a number" in day1.descent.check(prediction, walk).words
+
+
+def test_a_function_that_stops_or_returns_nothing_or_something_unknown_is_told_with_the_case():
+    def stops(truth, answer, digit):
+        return truth.find(digit)
+
+    check = day1.precision_and_recall.check
+    assert "and digit 5, your function stops: AttributeError: 'list' object" in check(1, stops).words
+    assert "stops: TypeError" in check(1, lambda: 0).words
+    assert "returns nothing. Does it end with return?" in check(1, lambda *case: None).words
+    assert "returns (0.123, 2), which is not so" in check(1, lambda *case: (0.123, 2)).words
+    assert "returns 'high', which is not so" in check(1, lambda *case: "high").words
+
+
+def test_a_function_cannot_change_what_the_next_one_is_tried_on():
+    def emptying(batches):
+        result = count_all(batches)
+        batches.clear()
+        return result
+
+    for _ in range(2):
+        assert day2.batch_accuracy.check(0.8, emptying)
+    assert day2.batch_accuracy.check(0.8, count_all)
