@@ -56,7 +56,8 @@ def scaled_dot_product_attention(
     # Minus infinity becomes 0 under softmax; a row of nothing else would become 0/0, and is left alone here.
     somewhere = mask.any(dim=-1, keepdim=True)
     blocked = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask & somewhere, -math.inf)
-    weights = (scores + blocked).softmax(dim=-1)
+    scores += blocked
+    weights = scores.softmax(dim=-1)
     if not somewhere.all():  # asked of the small mask, to spare the many weights a multiplication that is seldom needed
         weights = weights * somewhere
     return weights @ value, weights
