@@ -12,12 +12,13 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from learnkit.plots.style import GREY
 
 DPI = 100
-WIDTH = 620  # of all heads, if they are not too many for it; this and what follows in pixels
+WIDTH, HEIGHT = 620, 1_000  # of all heads, if they are not too many for it; this and what follows in pixels
 MOST = 2_000  # of all heads, across or down, however many they are
 LARGEST, LEGIBLE = 50, 33  # a cell, and a cell in which a number can be read
 LINE = 17  # what a word needs along an axis
@@ -72,40 +73,13 @@ def draw_heads(
     # Axes in pixels over the whole figure, counted from the top left corner of the first head.
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    lowest, highest = min(0.0, float(layers.min())), float(layers.max())
-    image = axes.imshow(
-        grid.tiled(layers),
-        cmap="Blues",
-        vmin=lowest,
-        vmax=highest if highest > lowest else lowest + 1,
-        extent=(0, width, height, 0),
-        aspect="auto",
-        interpolation="nearest",
-    )
-    axes.set(xlim=(-left, whole_width - left), ylim=(whole_height - top, -top))
-    corners = [grid.corner(number) for number in range(layers.shape[0] * layers.shape[1])]
-    frames = [Rectangle(corner, *grid.head[::-1]) for corner in corners]
-    axes.add_collection(PatchCollection(frames, facecolor="none", edgecolor=GREY, linewidth=0.5), autolim=False)
-    if grid.cell >= LEGIBLE:
-        _write_numbers(axes, layers, grid)
+    axes.set(xlim=(-left, whole_width - left), ylim=(whole_height - top, -top), autoscale_on=False)
+    image = _draw_weights(axes, layers, grid)
     if several:
         _name_layers(axes, grid, -(left - TITLE - names))
     elif not lonely:
-        for number, (x, y) in enumerate(corners):
-            axes.text(x, y - 3, f"head {number}", va="bottom")
-    for row in range(grid.rows):
-        _, y = grid.corner(row * grid.columns)
-        for position, word in rows.items():
-            axes.text(-PAD, y + position, word, ha="right", va="center", parse_math=False, gid="query")
-    for column in range(grid.columns):
-        lowest_of_column = max(range(column, len(corners), grid.columns))
-        x, y = grid.corner(lowest_of_column)
-        for position, word in columns.items():
-            if upright:
-                way = {"rotation": 90, "va": "top", "y": y + grid.head[0] + PAD / 2}
-            else:
-                way = {"va": "baseline", "y": y + grid.head[0] + 0.8 * LINE}
-            axes.text(x + position, s=word, ha="center", parse_math=False, gid="key", **way)
+        _name_heads(axes, grid, layers.shape[1])
+    _write_words(axes, grid, len(layers) * layers.shape[1], rows, columns, upright=upright)
     axes.text(-left + PAD, height / 2, "query", ha="left", va="center", rotation=90, fontsize="larger")
     axes.text(width / 2, height + under, "key", ha="center", va="top", fontsize="larger")
     bottom = height + under + TITLE + PAD / 2
@@ -117,6 +91,42 @@ def draw_heads(
     bar = figure.add_axes([side / whole for side, whole in zip(place, 2 * (whole_width, whole_height), strict=True)])
     figure.colorbar(image, cax=bar, label="weight")
     return figure
+
+
+def _draw_weights(axes: Axes, layers: np.ndarray, grid: "_Grid") -> AxesImage:
+    height, width = grid.size
+    lowest, highest = min(0.0, float(layers.min())), float(layers.max())
+    image = axes.imshow(
+        grid.tiled(layers),
+        cmap="Blues",
+        vmin=lowest,
+        vmax=highest if highest > lowest else lowest + 1,
+        extent=(0, width, height, 0),
+        aspect="auto",
+        interpolation="nearest",
+    )
+    corners = map(grid.corner, range(layers.shape[0] * layers.shape[1]))
+    frames = [Rectangle(corner, *reversed(grid.head)) for corner in corners]
+    axes.add_collection(PatchCollection(frames, facecolor="none", edgecolor=GREY, linewidth=0.5))
+    if grid.cell >= LEGIBLE:
+        _write_numbers(axes, layers, grid)
+    return image
+
+
+def _write_words(
+    axes: Axes, grid: "_Grid", heads: int, rows: dict[float, str], columns: dict[float, str], *, upright: bool
+) -> None:
+    """To the left of each row of heads, and under the lowest of each column, by their places along a head."""
+    for row in range(grid.rows):
+        _, y = grid.corner(row * grid.columns)
+        for place, word in rows.items():
+            axes.text(-PAD, y + place, word, ha="right", va="center", parse_math=False, gid="query")
+    way = {"rotation": 90, "va": "top"} if upright else {"va": "baseline"}
+    below = grid.head[0] + (PAD / 2 if upright else 0.8 * LINE)
+    for column in range(grid.columns):
+        x, y = grid.corner(max(range(column, heads, grid.columns)))
+        for place, word in columns.items():
+            axes.text(x + place, y + below, word, ha="center", parse_math=False, gid="key", **way)
 
 
 class _Grid(NamedTuple):
@@ -136,7 +146,7 @@ class _Grid(NamedTuple):
         block = math.ceil(max(rows * queries, columns * keys) / MOST)
         down, across = math.ceil(queries / block), math.ceil(keys / block)
         cell = round((WIDTH - (columns - 1) * BESIDE) / (columns * across))
-        cell = max(1, min(cell, LARGEST, MOST // (rows * down)))
+        cell = max(1, min(cell, LARGEST, HEIGHT // (rows * down)))
         gap = (math.ceil((BESIDE if layers > 1 else NAME) / cell), math.ceil(BESIDE / cell))
         return cls(rows, columns, block, cell, (down, across), gap)
 
@@ -211,6 +221,12 @@ def _write_numbers(axes: Axes, layers: np.ndarray, grid: _Grid) -> None:
                 color="white" if weight > half else "black",
                 gid="weight",
             )
+
+
+def _name_heads(axes: Axes, grid: _Grid, heads: int) -> None:
+    for number in range(heads):
+        x, y = grid.corner(number)
+        axes.text(x, y - 3, f"head {number}", va="bottom")
 
 
 def _name_layers(axes: Axes, grid: _Grid, left: int) -> None:
