@@ -7,11 +7,31 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from learnkit.models import MultiHeadAttention, scaled_dot_product_attention
+from learnkit.models import MultiHeadAttention, causal_mask, padding_mask, scaled_dot_product_attention
 
 
 def positions(batch: int = 2, time: int = 5, features: int = 8, seed: int = 0) -> torch.Tensor:
     return torch.randn(batch, time, features, generator=torch.Generator().manual_seed(seed))
+
+
+def some_mask(*shape: int, seed: int = 0) -> torch.Tensor:
+    """Half of it True, and in each row something."""
+    mask = torch.rand(shape, generator=torch.Generator().manual_seed(seed)) < 0.5
+    mask[..., 0] = True  # torch's layer gives NaN where there is nothing to look at
+    return mask
+
+
+def gradients(outputs: list[torch.Tensor], inputs: list[torch.Tensor], net: nn.Module) -> dict[str, torch.Tensor]:
+    """Of a sum of the outputs in which each number has a weight of its own, by inputs and parameters."""
+    generator = torch.Generator().manual_seed(1)
+    total = sum((output * torch.randn(output.shape, generator=generator)).sum() for output in outputs)
+    named = {f"input {number}": given_in for number, given_in in enumerate(inputs)} | dict(net.named_parameters())
+    return dict(zip(named, torch.autograd.grad(total, list(named.values())), strict=True))
+
+
+def close(ours, theirs):
+    for mine, reference in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, reference, rtol=1e-5, atol=1e-5)
 
 
 @given(
@@ -21,9 +41,13 @@ def positions(batch: int = 2, time: int = 5, features: int = 8, seed: int = 0) -
     heads=st.sampled_from([1, 2, 4]),
     bias=st.booleans(),
     masked=st.booleans(),
+    cross=st.booleans(),
+    need_weights=st.booleans(),
     seed=st.integers(0, 999),
 )
-def test_output_and_weights_are_those_of_torchs_layer(batch, queries, keys, heads, bias, masked, seed):
+def test_output_weights_and_gradients_are_those_of_torchs_layer(
+    batch, queries, keys, heads, bias, masked, cross, need_weights, seed
+):
     torch.manual_seed(seed)
     theirs = nn.MultiheadAttention(8, heads, bias=bias, batch_first=True)
     if bias:  # torch begins with biases of zero, which would hide a mix-up
@@ -31,25 +55,45 @@ def test_output_and_weights_are_those_of_torchs_layer(batch, queries, keys, head
         nn.init.normal_(theirs.out_proj.bias)
     ours = MultiHeadAttention(8, heads, bias=bias)
     ours.load_from_torch(theirs)
-    query, key, value = torch.randn(batch, queries, 8), torch.randn(batch, keys, 8), torch.randn(batch, keys, 8)
-    mask = None
-    if masked:
-        mask = torch.rand(queries, keys) < 0.5
-        mask[:, 0] = True  # torch's layer gives NaN where there is nothing to look at
+    query = torch.randn(batch, queries, 8, requires_grad=True)
+    if cross:
+        key, value = (torch.randn(batch, keys, 8, requires_grad=True) for _ in range(2))
+        mine, inputs = (query, key, value), [query, key, value]
+    else:
+        keys, key, value = queries, query, query
+        mine, inputs = (query,), [query]
+    mask = some_mask(queries, keys, seed=seed) if masked else None
     blocked = None if mask is None else ~mask
-    expected = theirs(query, key, value, attn_mask=blocked, average_attn_weights=False)
-    for mine, reference in zip(ours(query, key, value, mask), expected, strict=True):
-        torch.testing.assert_close(mine, reference, rtol=1e-5, atol=1e-5)
+    expected = theirs(query, key, value, need_weights=need_weights, attn_mask=blocked, average_attn_weights=False)
+    found = ours(*mine, mask=mask, need_weights=need_weights)
+    if not need_weights:
+        assert found[1] is expected[1] is None
+        found, expected = found[:1], expected[:1]
+    close(found, expected)
+    mine = gradients(found, inputs, ours)
+    reference = gradients(expected, inputs, theirs)
+    for kind in ("weight", "bias") if bias else ("weight",):  # torch keeps query's, key's and value's in one
+        mine[f"in_proj_{kind}"] = torch.cat([mine.pop(f"to_{part}.{kind}") for part in ("query", "key", "value")])
+        mine[f"out_proj.{kind}"] = mine.pop(f"to_output.{kind}")
+    assert set(mine) == set(reference)
+    close([mine[name] for name in reference], reference.values())
 
 
-def test_self_attention_is_torchs_too():
-    torch.manual_seed(0)
-    theirs = nn.MultiheadAttention(8, 2, batch_first=True)
-    ours = MultiHeadAttention(8, 2)
-    ours.load_from_torch(theirs)
-    words = positions()
-    for mine, reference in zip(ours(words), theirs(words, words, words, average_attn_weights=False), strict=True):
-        torch.testing.assert_close(mine, reference, rtol=1e-5, atol=1e-5)
+@given(
+    batch=st.integers(1, 2),
+    queries=st.integers(1, 5),
+    keys=st.integers(1, 5),
+    masked=st.booleans(),
+    d=st.integers(1, 4),
+)
+def test_the_core_agrees_with_torchs_function_gradients_included(batch, queries, keys, masked, d):
+    inputs = [positions(batch, queries, d), positions(batch, keys, d, seed=1), positions(batch, keys, 3, seed=2)]
+    inputs = [given_in.requires_grad_() for given_in in inputs]
+    mask = some_mask(batch, queries, keys, seed=keys) if masked else None
+    output, _ = scaled_dot_product_attention(*inputs, mask)
+    expected = functional.scaled_dot_product_attention(*inputs, attn_mask=mask)
+    mine, reference = (gradients([of], inputs, nn.Identity()).values() for of in (output, expected))
+    close([output, *mine], [expected, *reference])
 
 
 def test_one_head_by_hand():
@@ -64,14 +108,6 @@ def test_one_head_by_hand():
     output, weights = net(words[None])
     torch.testing.assert_close(weights[0, 0], expected)
     torch.testing.assert_close(output[0], net.to_output(expected @ net.to_value(words)))
-
-
-def test_the_core_agrees_with_torchs_function_mask_included():
-    query, key, value = positions(2, 5, 4), positions(2, 6, 4, seed=1), positions(2, 6, 3, seed=2)
-    mask = torch.ones(5, 6, dtype=torch.bool).tril()
-    output, _ = scaled_dot_product_attention(query, key, value, mask)
-    expected = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    torch.testing.assert_close(output, expected)
 
 
 @pytest.mark.parametrize(("qk_dim", "value_dim"), [(None, None), (4, 12), (16, 2)])
@@ -92,18 +128,54 @@ def test_permuting_the_words_permutes_the_output():
     torch.testing.assert_close(permuted_weights, weights[..., order, :][..., order])
 
 
-def test_true_in_the_mask_means_may_look_and_who_may_look_nowhere_gets_zeros():
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_true_in_the_mask_means_may_look_and_who_may_look_nowhere_gets_zeros(need_weights):
     net, words = MultiHeadAttention(8, 2), positions().requires_grad_()
     mask = torch.ones(5, 5, dtype=torch.bool)
     mask[1, 3] = False
     mask[4] = False
-    output, weights = net(words, mask=mask)
-    assert (weights[:, :, 1, 3] == 0).all()
-    assert (weights[:, :, 0] > 0).all()
-    assert (weights[:, :, 4] == 0).all()
+    output, weights = net(words, mask=mask, need_weights=need_weights)
+    if need_weights:
+        assert (weights[:, :, 1, 3] == 0).all()
+        assert (weights[:, :, 0] > 0).all()
+        assert (weights[:, :, 4] == 0).all()
     torch.testing.assert_close(output[:, 4], net.to_output.bias.expand(2, 8))
+    (with_word_3,) = torch.autograd.grad(output[:, 1].sum(), words, retain_graph=True)
+    assert (with_word_3[:, 3] == 0).all()
     output.sum().backward()
-    assert words.grad.isfinite().all()
+    for tensor in (words, *net.parameters()):
+        assert tensor.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_a_mask_of_nothing_but_false_gives_the_bias_alone(need_weights):
+    net = MultiHeadAttention(8, 2)
+    output, weights = net(positions(), mask=torch.zeros(5, 5, dtype=torch.bool), need_weights=need_weights)
+    torch.testing.assert_close(output, net.to_output.bias.expand(2, 5, 8))
+    assert weights is None or (weights == 0).all()
+
+
+def test_the_causal_mask_lets_each_position_look_at_itself_and_back():
+    assert causal_mask(3).tolist() == [[True, False, False], [True, True, False], [True, True, True]]
+    net, words = MultiHeadAttention(8, 2), positions()
+    before, weights = net(words, mask=causal_mask(5))
+    assert (weights > 0).equal(causal_mask(5).expand(2, 2, 5, 5))
+    words[:, 3] += 1  # what is to come does not change what was
+    after, _ = net(words, mask=causal_mask(5))
+    torch.testing.assert_close(after[:, :3], before[:, :3])
+    assert not torch.isclose(after[:, 3:], before[:, 3:]).all(-1).any()
+
+
+def test_what_a_sequence_was_filled_up_with_changes_nothing():
+    net, words = MultiHeadAttention(8, 2), positions(3, 5)
+    output, weights = net(words, mask=padding_mask(torch.tensor([5, 2, 0]), 5))
+    short, short_weights = net(words[1:2, :2])
+    torch.testing.assert_close(output[1:2, :2], short)
+    torch.testing.assert_close(weights[1:2, :, :2, :2], short_weights)
+    assert (weights[1, :, :, 2:] == 0).all()
+    assert (weights[2] == 0).all()  # a sequence of nothing at all
+    both = padding_mask(torch.tensor([5, 2, 0]), 5) & causal_mask(5)
+    assert (net(words, mask=both)[1][0] > 0).equal(causal_mask(5).expand(2, 5, 5))
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (1, 5), (2, 1, 1, 5), (1, 2, 5, 5), (2, 2, 5, 5)])
@@ -124,11 +196,13 @@ def test_two_heads_with_the_same_weights_find_the_same():
     torch.testing.assert_close(weights[:, 0], weights[:, 1])
 
 
-def test_nan_in_one_sequence_spoils_no_other():
+@pytest.mark.parametrize("spoiler", [torch.nan, torch.inf])
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_nan_or_infinity_in_one_sequence_spoils_no_other(spoiler, need_weights):
     net, words = MultiHeadAttention(8, 2), positions()
-    clean, _ = net(words)
-    words[1, 2, 3] = torch.nan
-    spoiled, _ = net(words)
+    clean, _ = net(words, need_weights=need_weights)
+    words[1, 2, 3] = spoiler
+    spoiled, _ = net(words, need_weights=need_weights)
     torch.testing.assert_close(spoiled[0], clean[0])
     assert spoiled[1].isnan().all()
 
@@ -143,9 +217,24 @@ def test_it_computes_on_the_device_of_its_weights_and_draws_from_its_own_generat
     before = torch.get_rng_state()
     net = MultiHeadAttention(8, 2).to("meta")
     assert torch.equal(torch.get_rng_state(), before)
-    mask = torch.ones(5, 5, dtype=torch.bool, device="meta")
-    for given_back in net(torch.empty(2, 5, 8, device="meta"), mask=mask):
+    for given_back in net(torch.empty(2, 5, 8, device="meta")):
         assert given_back.device.type == "meta"
+    assert causal_mask(5, device="meta").device.type == "meta"
+
+
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_numbers_of_half_the_size_stay_so_with_a_mask_too(need_weights):
+    net = MultiHeadAttention(8, 2).bfloat16()
+    output, weights = net(positions().bfloat16(), mask=causal_mask(5), need_weights=need_weights)
+    assert output.dtype == torch.bfloat16
+    assert weights is None or weights.dtype == torch.bfloat16
+
+
+def test_a_generator_may_stand_for_the_seed_and_is_drawn_from_further():
+    generator = torch.Generator().manual_seed(3)
+    first, second = MultiHeadAttention(8, 2, seed=generator), MultiHeadAttention(8, 2, seed=generator)
+    assert torch.equal(first.to_query.weight, MultiHeadAttention(8, 2, seed=3).to_query.weight)
+    assert not torch.equal(first.to_query.weight, second.to_query.weight)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -159,10 +248,20 @@ def test_it_computes_on_the_device_of_its_weights_and_draws_from_its_own_generat
         (lambda net: net(positions(), positions(3)), "query is a batch of 2 and key one of 3"),
         (lambda net: net(positions(), positions(), positions(time=4)), "There are 5 keys and 4 values"),
         (lambda net: net(positions(), mask=torch.ones(5, 5)), "of torch.float32; expected True where"),
+        (
+            lambda _: scaled_dot_product_attention(*3 * [positions()], torch.ones(5, 5).int()),
+            r"of torch.int32; .*bool\(\)",
+        ),
         (lambda net: net(positions(), mask=torch.ones(4, 5).bool()), r"\(4, 5\); expected .* = \(5, 5\), or .*\(2, 2,"),
         (lambda net: net(positions(), mask=torch.ones(2, 5, 5).bool()), r"has the shape \(2, 5, 5\); expected"),
-        (lambda _: MultiHeadAttention(10, 4), "qk_dim is 10, which 4 heads cannot share evenly; .* is 8"),
-        (lambda _: MultiHeadAttention(8, 4, value_dim=3), "value_dim is 3, which 4 heads .* is 4"),
+        (lambda net: net(positions(), mask=torch.ones(2, 5, 5).bool()), r"goes in as mask\[:, None\]\."),
+        (lambda net: net(positions(), mask=torch.ones(2, 5).bool()), r"goes in as mask\[:, None, None\]\."),
+        (lambda _: causal_mask(0), "length is 0; expected a whole number, 1 or more"),
+        (lambda _: padding_mask(torch.tensor([2, 6]), 5), r"lengths are \[2, 6\]; expected from 0 to 5"),
+        (lambda _: padding_mask(torch.tensor([-1]), 5), r"lengths are \[-1\]; expected from 0 to 5"),
+        (lambda _: MultiHeadAttention(10, 4), "embed_dim is 10, which 4 heads cannot share evenly; .*: 8 and 12"),
+        (lambda _: MultiHeadAttention(8, 4, qk_dim=9), "qk_dim is 9, which 4 heads .*: 8 and 12"),
+        (lambda _: MultiHeadAttention(8, 4, value_dim=3), r"value_dim is 3, which 4 heads .*: 4\."),
         (lambda _: MultiHeadAttention(8, 0), "num_heads is 0; expected"),
         (lambda net: net.load_from_torch(nn.MultiheadAttention(16, 2)), "embed_dim=16; this layer needs 8"),
         (lambda net: net.load_from_torch(nn.MultiheadAttention(8, 4)), "num_heads=4; this layer needs 2"),

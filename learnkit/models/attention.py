@@ -4,8 +4,9 @@ import math
 
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
+from torch.nn import functional
 
 from learnkit.errors import check_whole_number
 from learnkit.models import initial
@@ -28,6 +29,7 @@ def scaled_dot_product_attention(
     mask
         True where a query may look at a key; its shape is broadcast to ``(..., query, key)``. (So it is in
         `torch.nn.functional.scaled_dot_product_attention` too; in `torch.nn.MultiheadAttention` True means *blocked*.)
+        `causal_mask` and `padding_mask` make the two that are most needed; ``&`` makes one of both.
 
     Returns
     -------
@@ -36,17 +38,62 @@ def scaled_dot_product_attention(
     weights
         Each row sums to 1. A query that may look nowhere gets zeros, as weights and as output.
 
+    Raises
+    ------
+    ValueError
+        If the mask is not of True and False.
+
     References
     ----------
     Vaswani et al.: Attention is all you need, arXiv:1706.03762, section 3.2.1.
     """
-    scores = query @ key.mT / math.sqrt(query.shape[-1])
+    # To divide the queries is to divide the scores, of which there are many more.
+    scores = query / math.sqrt(query.shape[-1]) @ key.mT
     if mask is None:
         weights = scores.softmax(dim=-1)
-    else:
-        # Minus infinity becomes 0 under softmax; a row of nothing else would become 0/0.
-        weights = scores.masked_fill(~mask, -math.inf).softmax(dim=-1).masked_fill(~mask, 0)
+        return weights @ value, weights
+    _check_true_or_false(mask)
+    # Minus infinity becomes 0 under softmax; a row of nothing else would become 0/0, and is left alone here.
+    somewhere = mask.any(dim=-1, keepdim=True)
+    blocked = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask & somewhere, -math.inf)
+    scores += blocked
+    weights = scores.softmax(dim=-1)
+    if not somewhere.all():  # asked of the small mask, to spare the many weights a multiplication that is seldom needed
+        weights = weights * somewhere
     return weights @ value, weights
+
+
+def causal_mask(length: int, device: str | torch.device | None = None) -> Bool[Tensor, "query key"]:
+    """A mask that lets each position look at itself and at those before it, not ahead.
+
+    Raises
+    ------
+    ValueError
+        If ``length`` is not a whole number of at least 1.
+    """
+    check_whole_number("length", length)
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril()
+
+
+def padding_mask(lengths: Int64[Tensor, " batch"], longest: int) -> Bool[Tensor, "batch 1 1 key"]:
+    """A mask that hides what sequences were filled up with to be of one length.
+
+    Parameters
+    ----------
+    lengths
+        Of each sequence, before it was filled up at its end.
+    longest
+        The length of all, filled up.
+
+    Raises
+    ------
+    ValueError
+        If a length is below 0 or above ``longest``.
+    """
+    check_whole_number("longest", longest)
+    if ((lengths < 0) | (lengths > longest)).any():
+        raise ValueError(f"The lengths are {lengths.tolist()}; expected from 0 to {longest}, which is `longest`.")
+    return (torch.arange(longest, device=lengths.device) < lengths[:, None])[:, None, None, :]
 
 
 class MultiHeadAttention(nn.Module):
@@ -62,14 +109,15 @@ class MultiHeadAttention(nn.Module):
     num_heads
         How many heads; ``qk_dim`` and ``value_dim`` are divided among them.
     qk_dim
-        Features of all heads' queries together, and of their keys; by default ``embed_dim``. (Not to be confused with
-        ``kdim`` of `torch.nn.MultiheadAttention`, which is the size of the inputs that keys are made of.)
+        Features of all heads' queries together, and of their keys; by default ``embed_dim``.
     value_dim
-        Features of all heads' values together; by default ``embed_dim``.
+        Features of all heads' values together; by default ``embed_dim``. (Both are sizes of what is made of the inputs;
+        ``kdim`` and ``vdim`` of `torch.nn.MultiheadAttention` are sizes of the inputs themselves.)
     bias
         Whether the four matrices have one.
     seed
-        Of the random numbers that the four begin with, as in `torch.nn.Linear`, from a generator of their own.
+        Of the random numbers that the four begin with, as in `torch.nn.Linear`, from a generator of their own; or a
+        generator to draw them from.
 
     Raises
     ------
@@ -89,21 +137,15 @@ class MultiHeadAttention(nn.Module):
         qk_dim: int | None = None,
         value_dim: int | None = None,
         bias: bool = True,
-        seed: int = 0,
+        seed: int | torch.Generator = 0,
     ) -> None:
         super().__init__()
-        qk_dim = embed_dim if qk_dim is None else qk_dim
-        value_dim = embed_dim if value_dim is None else value_dim
         check_whole_number("num_heads", num_heads)
-        for name, size in (("embed_dim", embed_dim), ("qk_dim", qk_dim), ("value_dim", value_dim)):
-            check_whole_number(name, size)
-            if name != "embed_dim" and size % num_heads != 0:
-                raise ValueError(
-                    f"{name} is {size}, which {num_heads} heads cannot share evenly; the nearest that they can is "
-                    f"{max(1, round(size / num_heads)) * num_heads}. (By default it is embed_dim.)"
-                )
+        check_whole_number("embed_dim", embed_dim)
+        qk_dim = _shared_size("qk_dim", qk_dim, embed_dim, num_heads)
+        value_dim = _shared_size("value_dim", value_dim, embed_dim, num_heads)
         self.num_heads = num_heads
-        generator = torch.Generator().manual_seed(seed)
+        generator = initial.generator(seed)
         self.to_query = initial.linear(embed_dim, qk_dim, generator, bias=bias)
         self.to_key = initial.linear(embed_dim, qk_dim, generator, bias=bias)
         self.to_value = initial.linear(embed_dim, value_dim, generator, bias=bias)
@@ -115,7 +157,9 @@ class MultiHeadAttention(nn.Module):
         key: Float[Tensor, "batch key embed"] | None = None,
         value: Float[Tensor, "batch key embed"] | None = None,
         mask: Bool[Tensor, "..."] | None = None,
-    ) -> tuple[Float[Tensor, "batch query embed"], Float[Tensor, "batch head query key"]]:
+        *,
+        need_weights: bool = True,
+    ) -> tuple[Float[Tensor, "batch query embed"], Float[Tensor, "batch head query key"] | None]:
         """What each position gathers, and from where.
 
         Parameters
@@ -129,13 +173,17 @@ class MultiHeadAttention(nn.Module):
         mask
             True where a query may look at a key: ``(query, key)``, or ``(batch, head, query, key)`` with 1 for an axis
             along which it is the same. (In `torch.nn.MultiheadAttention` True means *blocked*.)
+        need_weights
+            Whether to return the weights. Without them, torch's fused kernel attends, which never holds them all at
+            once: it needs less memory, and less time.
 
         Returns
         -------
         output
             As many positions as ``query`` has.
         weights
-            For each head; rows are queries and sum to 1 (to 0, if the mask lets a query look nowhere).
+            For each head; rows are queries and sum to 1 (to 0, if the mask lets a query look nowhere, so that its
+            output is the last matrix's bias). None, if they are not needed.
 
         Raises
         ------
@@ -145,13 +193,14 @@ class MultiHeadAttention(nn.Module):
         key = query if key is None else key
         value = key if value is None else value
         self._check_shapes(query, key, value, mask)
-        heads = "batch time (head feature) -> batch head time feature"
-        output, weights = scaled_dot_product_attention(
-            rearrange(self.to_query(query), heads, head=self.num_heads),
-            rearrange(self.to_key(key), heads, head=self.num_heads),
-            rearrange(self.to_value(value), heads, head=self.num_heads),
-            mask,
-        )
+        apart = "batch time (head feature) -> batch head time feature"
+        query = rearrange(self.to_query(query), apart, head=self.num_heads)
+        key = rearrange(self.to_key(key), apart, head=self.num_heads)
+        value = rearrange(self.to_value(value), apart, head=self.num_heads)
+        if need_weights:
+            output, weights = scaled_dot_product_attention(query, key, value, mask)
+        else:
+            output, weights = functional.scaled_dot_product_attention(query, key, value, mask), None
         joined = rearrange(output, "batch head time feature -> batch time (head feature)")
         return self.to_output(joined), weights
 
@@ -217,13 +266,38 @@ class MultiHeadAttention(nn.Module):
             _check_mask(mask, (len(query), self.num_heads, query.shape[1], key.shape[1]))
 
 
-def _check_mask(mask: Tensor, shape: tuple[int, int, int, int]) -> None:
+def _shared_size(name: str, size: int | None, embed_dim: int, num_heads: int) -> int:
+    if size is None:
+        name, size = "embed_dim", embed_dim
+    check_whole_number(name, size)
+    if size % num_heads != 0:
+        below = size // num_heads * num_heads
+        next_sizes = f"{below} and {below + num_heads}" if below else num_heads
+        raise ValueError(
+            f"{name} is {size}, which {num_heads} heads cannot share evenly; the next that they can: {next_sizes}."
+        )
+    return size
+
+
+def _check_true_or_false(mask: Tensor) -> None:
     if mask.dtype != torch.bool:
-        raise ValueError(f"The mask is of {mask.dtype}; expected True where a query may look, else False.")
+        raise ValueError(
+            f"The mask is of {mask.dtype}; expected True where a query may look and False where not. (Of zeros and "
+            "ones: mask.bool().)"
+        )
+
+
+def _check_mask(mask: Tensor, shape: tuple[int, int, int, int]) -> None:
+    _check_true_or_false(mask)
     sizes = tuple(mask.shape)
     fits = len(sizes) in (2, 4) and all(size in (1, full) for size, full in zip(sizes[::-1], shape[::-1], strict=False))
     if not fits:
+        batch, _, queries, keys = shape
+        advice = {
+            (batch, keys): " One row for each sequence, as padding has it, goes in as mask[:, None, None].",
+            (batch, queries, keys): " One for each sequence, the same for all heads, goes in as mask[:, None].",
+        }.get(sizes, "")
         raise ValueError(
             f"The mask has the shape {sizes}; expected (query, key) = {shape[2:]}, or (batch, head, query, key) = "
-            f"{shape} with 1 for an axis along which it is the same."
+            f"{shape} with 1 for an axis along which it is the same.{advice}"
         )
