@@ -31,11 +31,16 @@ def remarks(figure) -> str:
     return " ".join(written(figure, "remark"))
 
 
+def frames(figure) -> list:
+    """The box around each head, in pixels from the bottom left."""
+    axes = figure.axes[0]
+    (found,) = (artist for artist in axes.collections if isinstance(artist, PatchCollection))
+    return [axes.transData.transform_bbox(path.get_extents()) for path in found.get_paths()]
+
+
 def colours(figure, queries: int, keys: int) -> tuple[np.ndarray, np.ndarray]:
     """Each head's cells in the picture itself, ``(head, query, key, colour)``, and a cell's sides in pixels."""
-    picture, axes = drawn(figure), figure.axes[0]
-    (frames,) = (artist for artist in axes.collections if isinstance(artist, PatchCollection))
-    boxes = [axes.transData.transform_bbox(path.get_extents()) for path in frames.get_paths()]
+    picture, boxes = drawn(figure), frames(figure)
     cells = np.abs([[box.height / queries, box.width / keys] for box in boxes])
     heads = []
     for box, (high, wide) in zip(boxes, cells, strict=True):
@@ -125,6 +130,18 @@ def test_heads_and_layers_are_named():
     assert names(plots.attention_heatmap(attention(2, 2, 4, 4))) == ["layer 0", "layer 1", "head 0", "head 1"]
 
 
+@pytest.mark.parametrize(("shape", "columns"), [((7, 40, 40), 4), ((3, 2, 5, 5), 2), ((2, 5, 5, 5), 5)])
+def test_heads_stand_in_the_order_in_which_one_reads(shape, columns):
+    boxes = frames(plots.attention_heatmap(attention(*shape)))
+    for number, box in enumerate(boxes[1:], start=1):
+        if number % columns:
+            assert box.ymax == pytest.approx(boxes[number - 1].ymax)
+            assert box.x0 > boxes[number - 1].x1
+        else:
+            assert box.ymax < boxes[number - 1].ymin
+            assert box.x0 == pytest.approx(boxes[0].x0)
+
+
 def test_all_heads_share_the_scale_that_stands_beside_them():
     weights = attention(2, 4, 4)
     weights[1] = 0.25  # of a scale of its own, this head would be as dark as the other's darkest
@@ -180,7 +197,7 @@ def test_more_weights_than_pixels_are_drawn_by_the_largest_and_the_figure_says_s
     both[1234, 7] = 1
     seen = plots.attention_heatmap(both).axes[0].images[0].get_array()
     assert seen.shape == (1250, 1250)
-    assert (seen[617, 3], seen[617, 617], seen[617, 618]) == (1, 1, 0)
+    assert (seen[617, 3], seen[617, 617], seen[617, 618], seen[0, 0]) == (1, 1, 0, 1)
 
 
 def test_chinese_arabic_and_emoji_are_drawn_if_a_font_has_them():
@@ -224,8 +241,8 @@ def test_a_word_is_made_readable_and_drawn(word, shown):
 
 
 def test_a_formula_is_no_formula():
-    with_dollars = plots.attention_heatmap(attention(2, 2), ["$x$", r"$\frac{"])  # as mathematics, this would raise
-    assert written(with_dollars, "key") == ["$x$", r"$\frac{"]
+    with_dollars = plots.attention_heatmap(attention(2, 2), ["$x$", r"$\frac{$"])  # as mathematics, this would raise
+    assert written(with_dollars, "key") == ["$x$", r"$\frac{$"]
     drawn(with_dollars)
 
 
