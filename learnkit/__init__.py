@@ -20,11 +20,13 @@ study
     Many trainings, one table.
 plots
     Data in, figure out.
+labs
+    Pictures that answer while you move something; the only room that imports widgets.
 """
 
 from importlib import import_module
 
-_ROOMS = ("checkpoint", "data", "doctor", "errors", "metrics", "models", "plots", "study", "training")
+_ROOMS = ("checkpoint", "data", "doctor", "errors", "labs", "metrics", "models", "plots", "study", "training")
 
 
 def __getattr__(name: str):
