@@ -155,6 +155,9 @@ EXAMPLES = {
     "step_losses": lambda: plots.step_losses([2.3, 2.2]),
     "learning_curves": lambda: plots.learning_curves(pd.DataFrame({"epoch": [1], "split": ["train"], "loss": [1.0]})),
     "confusion_heatmap": lambda: plots.confusion_heatmap(torch.eye(2, dtype=torch.int64)),
+    "drawn_digits": lambda: plots.drawn_digits(
+        torch.rand(4, 4), {"net": torch.ones(2) / 2}, torch.rand(1, 4, 4), ["a"]
+    ),
     "image_grid": lambda: plots.image_grid(torch.rand(2, 4, 4), ["a", "b"]),
     "threshold_curves": lambda: plots.threshold_curves(torch.arange(6.0).double(), torch.arange(6) % 2, 2.5),
     "worst_mistakes": lambda: plots.worst_mistakes(torch.rand(1, 4, 4), torch.tensor([0]), torch.tensor([[0.0, 1.0]])),

@@ -34,7 +34,7 @@ def overlapping(items: int) -> tuple[torch.Tensor, torch.Tensor]:
 def test_the_matrix_is_that_of_the_scores_at_or_above_the_threshold(threshold):
     state = ThresholdState(SCORES, LABELS)
     state.threshold = threshold
-    expected = metrics.confusion_matrix(LABELS, (SCORES >= threshold).long(), 2)
+    expected = metrics.confusion_matrix(LABELS, torch.ge(SCORES, threshold).long(), 2)
     assert torch.equal(state.matrix, expected)
 
 
@@ -87,7 +87,7 @@ def test_dear_convictions_send_the_threshold_up_and_dear_misses_down():
     assert state.matrix[0, 1] > false_positives
 
 
-@pytest.mark.parametrize(("second", "roundest"), [(1.4, 1), (0.8, 0.6), (0.45, 0.42)])
+@pytest.mark.parametrize(("second", "roundest"), [(1.4, 1), (0.8, 0.6), (0.46, 0.43)])
 def test_the_cheapest_threshold_is_as_round_as_can_be(second, roundest):
     state = ThresholdState(torch.tensor([0.4, second], dtype=torch.float64), torch.tensor([0, 1]))
     state.costs = (1, 1)

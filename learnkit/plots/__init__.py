@@ -3,12 +3,14 @@
 from learnkit.plots.attention import attention_heatmap
 from learnkit.plots.confusion import confusion_heatmap
 from learnkit.plots.curves import learning_curves, step_losses
+from learnkit.plots.drawing import drawn_digits
 from learnkit.plots.images import image_grid, worst_mistakes
 from learnkit.plots.thresholds import threshold_curves
 
 __all__ = [
     "attention_heatmap",
     "confusion_heatmap",
+    "drawn_digits",
     "image_grid",
     "learning_curves",
     "step_losses",
