@@ -133,14 +133,14 @@ def numbers(lab: ThresholdLab) -> str:
 
 
 def test_the_slider_the_field_and_an_assignment_all_set_the_threshold_that_counts(lab):
-    lab._slider.value = 1.52
+    lab._slider.value = 76
     assert lab.threshold == lab._field.value == 1.52
     assert lab.matrix.tolist() == [[3, 0], [1, 2]]
     lab._field.value = 0.123456  # finer than the slider's steps
     assert lab.threshold == 0.123456
-    assert lab._slider.value == pytest.approx(0.12)
+    assert lab._slider.value == 6
     lab.threshold = 2.5
-    assert (lab._slider.value, lab._field.value) == (2.5, 2.5)
+    assert (lab._slider.value, lab._field.value) == (125, 2.5)
     assert "TP <b>1</b>" in numbers(lab)
     assert "FN <b>2</b>" in numbers(lab)
 
@@ -148,9 +148,15 @@ def test_the_slider_the_field_and_an_assignment_all_set_the_threshold_that_count
 def test_a_threshold_beyond_the_slider_is_kept_and_the_slider_stands_at_its_end(lab):
     lab._field.value = 100
     assert lab.threshold == lab._field.value == 100
-    assert lab._slider.value == lab.state.highest
+    assert lab._slider.value == lab._slider.max
     assert "0 of 0" in numbers(lab)  # precision
     assert len(lab._on_precision.x) == 0
+
+
+def test_scores_may_all_be_below_zero():
+    lab = ThresholdLab(SCORES - 100, LABELS)
+    lab._slider.value = lab._slider.min
+    assert lab.matrix.tolist() == [[0, 3], [0, 3]]
 
 
 def test_the_points_stand_on_their_curves(lab):
@@ -212,7 +218,7 @@ def test_a_refused_number_is_explained_in_the_lab_which_stays_as_it_was(lab):
     lab._field.value = math.inf
     assert "threshold is inf" in lab._message.value
     assert lab._field.value == 1
-    lab._slider.value = 2
+    lab._slider.value = 100
     assert lab._message.value == ""
 
 

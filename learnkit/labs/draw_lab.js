@@ -3,6 +3,7 @@
 
 const SIDE = 28;
 const CANVAS = 280; // side of the canvas in the kernel's pixels, whatever its size on the screen
+const BAR = 72; // height of a probability of 1
 const STEP = 10; // of an arrow key; with Shift a fifth
 
 function make(tag, attributes = {}, ...children) {
@@ -26,6 +27,11 @@ function paint(canvas, pixels) {
   const image = new ImageData(SIDE, SIDE);
   pixels.forEach((ink, i) => image.data.set([255 - ink, 255 - ink, 255 - ink, 255], 4 * i));
   canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+// The name of a net where there is little room.
+function letter(i) {
+  return String.fromCharCode(65 + i);
 }
 
 function likeliest(answer) {
@@ -147,13 +153,13 @@ function makeAnswers(model) {
     paint(seen, model.get("image"));
     const answers = Object.entries(model.get("answers"));
     const isEmpty = !model.get("image").some((ink) => ink > 0);
-    models.replaceChildren(...answers.map(([name, answer]) => {
+    models.replaceChildren(...answers.map(([name, answer], i) => {
       const said = isEmpty ? "nothing drawn yet" : `says ${likeliest(answer)}`;
       const best = answer && !isEmpty ? answer.indexOf(Math.max(...answer)) : -1;
       const bars = Array.from({ length: 10 }, (_, digit) => make("div", { class: digit === best ? "best" : "" },
-        make("b", { style: `height: ${(100 * (isEmpty || !answer ? 0 : answer[digit])).toFixed(1)}%` }),
+        make("b", { style: `height: ${(BAR * (isEmpty || !answer ? 0 : answer[digit])).toFixed(1)}px` }),
         make("span", {}, String(digit))));
-      return make("div", { class: "model" }, make("div", {}, make("b", {}, name), ` ${said}`),
+      return make("div", { class: "model" }, make("div", {}, `${letter(i)}: `, make("b", {}, name), ` ${said}`),
         make("div", { class: "bars", role: "img", "aria-label": `${name} ${said}` }, ...bars));
     }));
     clearTimeout(timer); // it is spoken when the pen rests
@@ -177,9 +183,9 @@ function makeGallery(model) {
         onclick: () => model.send({ do: "remove", number }) }, "×"),
       make("figcaption", {}, `is ${label}`, ...said.map((digit, i) => make("div",
         { class: digit === label ? "right" : "wrong", title: table[i].name },
-        `${String.fromCharCode(65 + i)}: ${digit ?? "NaN"} ${digit === label ? "✓" : "✗"}`)))));
+        `${letter(i)}: ${digit ?? "NaN"} ${digit === label ? "✓" : "✗"}`)))));
     const rows = table.map(({ name, accuracy }, i) => make("tr", {},
-      make("th", { scope: "row" }, `${String.fromCharCode(65 + i)}: ${name}`),
+      make("th", { scope: "row" }, `${letter(i)}: ${name}`),
       make("td", {}, `${Math.round(accuracy * digits.length)} of ${digits.length}`),
       make("td", {}, accuracy.toFixed(2))));
     const head = make("tr", {}, ...["your digits, tested", "right", "accuracy"].map((word) =>
@@ -207,7 +213,7 @@ function render({ model, el }) {
       make("div", { class: "left" }, pad,
         make("div", { class: "buttons" }, button("Clear", clear), button("Undo", undo),
           button("Save as PNG", () => model.send({ do: "save" }))),
-        make("div", { class: "buttons", role: "group", "aria-label": "keep it as" }, "Keep it as a ", ...keep)),
+        make("div", { class: "buttons", role: "group", "aria-label": "keep it as" }, make("div", {}, "Keep it as a"), ...keep)),
       ...makeAnswers(model)),
     message,
     makeGallery(model),

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import ipywidgets as widgets
 import pandas as pd
 import traitlets
 from jaxtyping import Float, Float32, Int64
@@ -56,7 +57,8 @@ class DrawLab:
     def __init__(self, *models: nn.Module) -> None:
         self.state = DrawState(*models)
         self._view = DrawView()
-        self._page = Shown(self._view, (HERE / "draw_lab.css").read_text(encoding="utf-8"))
+        # In a box, since a bare anywidget is not told that its kernel has gone.
+        self._page = Shown(widgets.VBox([self._view]), (HERE / "draw_lab.css").read_text(encoding="utf-8"))
         self._is_on_page = False
         self._show()
         self._view.observe(lambda change: self._do(self.state.draw, change.new), "strokes")
@@ -108,11 +110,9 @@ class DrawLab:
         """The present state as a picture."""
         state = self.state
         answers = {name: answer[0] for name, answer in state.answers(state.image[None]).items()}
-        captions = [
-            "\n".join([f"is {row['is']}", *(f"{name}: {said}" for name, said in row.drop("is").items())])
-            for _, row in state.table.iterrows()
-        ]
-        return plots.drawn_digits(state.image, {} if state.is_empty else answers, state.images, captions)
+        answers = {} if state.is_empty else answers
+        said = state.table.drop(columns="is").to_numpy().tolist()
+        return plots.drawn_digits(state.image, answers, state.images, state.labels.tolist(), said)
 
     def close(self) -> None:
         """Take the lab off the page."""

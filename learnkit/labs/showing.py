@@ -17,7 +17,9 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 
 # All labs share this. The first rules show the still picture only where no live view stands before it; the script lets
 # a screen reader speak each slider's name and the value that is shown beside it, which ipywidgets does not tell.
-PAGE = """<style>
+PAGE = """<style class="learnkit-page">
+.jp-OutputArea-child:not(:has(.learnkit-lab)):has(+ .jp-OutputArea-child + .jp-OutputArea-child .learnkit-page) {
+  display: none }
 .jp-OutputArea-child:has(.learnkit-lab:not(.jupyter-widgets-disconnected)) + .jp-OutputArea-child:has(img) {
   display: none }
 .learnkit-lab.jupyter-widgets-disconnected > *, .learnkit-lab.jupyter-widgets-disconnected::before { display: none }

@@ -110,7 +110,7 @@ class ThresholdLab:
         if self._showing:
             return
         if change["owner"] is self._slider:
-            self._set("threshold", self.state.rounded(self._slider.value))
+            self._set("threshold", self.state.at(self._slider.value))
         elif change["owner"] is self._field:
             self._set("threshold", self._field.value)
         else:
@@ -132,7 +132,7 @@ class ThresholdLab:
         self._showing = True
         try:
             self._field.value = state.threshold
-            self._slider.value = min(max(state.rounded(state.threshold), state.lowest), state.highest)
+            self._slider.value = state.position(state.threshold)
             self._price_fp.value, self._price_fn.value = state.costs
         finally:
             self._showing = False
@@ -153,10 +153,13 @@ class ThresholdLab:
 
     def _make_controls(self) -> None:
         self._showing = False
-        scale = {"min": self.state.lowest, "max": self.state.highest, "step": self.state.step}
         snug = {"description_width": "auto"}
         under_the_axis = {"width": "auto", "margin": f"0 {RIGHT - 10}px 0 {LEFT - 6}px"}
-        self._slider = widgets.FloatSlider(**scale, description="threshold", readout=False, layout=under_the_axis)
+        # In whole numbers: in fractions the browser can stand a hair below a step, and a key then leads nowhere.
+        lowest, highest = map(self.state.position, (self.state.lowest, self.state.highest))
+        self._slider = widgets.IntSlider(
+            lowest, lowest, highest, description="threshold", readout=False, layout=under_the_axis
+        )
         self._field = widgets.FloatText(
             step=self.state.step, description="threshold", layout={"width": "170px"}, style=snug
         )
@@ -223,8 +226,15 @@ class ThresholdLab:
             _figure([self._chance, self._roc, self._on_roc], "false positive rate", "recall"),
             _figure([self._cost, self._on_cost], "threshold", "cost"),
         ]
-        grid = widgets.GridBox(panels, layout={"grid_template_columns": "repeat(auto-fit, minmax(250px, 1fr))"})
+        pairs = [_side_by_side(panels[:2], 240), _side_by_side(panels[2:], 240)]  # so that one is never left alone
+        grid = _side_by_side(pairs, 480)
         return widgets.VBox([top, self._message, hills, tied, grid])
+
+
+def _side_by_side(parts: list[widgets.Widget], narrowest: int) -> widgets.GridBox:
+    """In columns, as far as each can have a width of so many pixels; else one below the other."""
+    columns = f"repeat(auto-fit, minmax(min({narrowest}px, 100%), 1fr))"
+    return widgets.GridBox(parts, layout={"grid_template_columns": columns, "min_width": "0"})
 
 
 def _figure(marks: list[bqplot.Mark], x: str, y: str) -> bqplot.Figure:
@@ -235,7 +245,7 @@ def _figure(marks: list[bqplot.Mark], x: str, y: str) -> bqplot.Figure:
     ]
     for axis in axes:
         if axis.scale.max is not None:
-            ticks = MaxNLocator(5).tick_values(axis.scale.min, axis.scale.max)
+            ticks = MaxNLocator(7).tick_values(axis.scale.min, axis.scale.max)
             axis.tick_values = ticks[(axis.scale.min <= ticks) & (ticks <= axis.scale.max)]
     return bqplot.Figure(
         marks=marks,
@@ -243,7 +253,7 @@ def _figure(marks: list[bqplot.Mark], x: str, y: str) -> bqplot.Figure:
         display_toolbar=False,
         padding_y=0,
         fig_margin={"top": 10, "bottom": 40, "left": LEFT, "right": RIGHT},
-        layout={"width": "100%", "height": "220px", "min_width": "0"},
+        layout={"width": "auto", "height": "220px", "min_width": "0"},
     )
 
 

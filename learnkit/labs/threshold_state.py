@@ -30,7 +30,8 @@ class ThresholdState:
     thresholds, matrices
         Every threshold that makes a difference, ascending, and the 2 × 2 confusion matrix of each.
     lowest, highest, step
-        A scale of round numbers for a slider: at ``lowest`` everything is positive, at ``highest`` nothing.
+        A scale of round numbers for a slider: at ``lowest`` everything is positive, at ``highest`` nothing. Its
+        positions are counted in steps from zero.
 
     Raises
     ------
@@ -47,12 +48,12 @@ class ThresholdState:
         distinct = self.scores.unique()  # ascending
         low, high = distinct[0].item(), distinct[-1].item()
         self.step = _round_step((high - low) / POSITIONS)
-        self.lowest = self.rounded(math.floor(low / self.step) * self.step)
-        self.highest = self.rounded((math.floor(high / self.step) + 1) * self.step)
+        self.lowest = self.at(math.floor(low / self.step))
+        self.highest = self.at(math.floor(high / self.step) + 1)
         self.thresholds = torch.cat([distinct, distinct.new_tensor([self.highest])])
         self.matrices = metrics.confusion_matrix_at_thresholds(self.labels, self.scores, self.thresholds)
         self._costs = (1.0, 1.0)
-        self._threshold = self.rounded((self.lowest + self.highest) / 2)
+        self._threshold = self.at(self.position((self.lowest + self.highest) / 2))
 
     @property
     def threshold(self) -> float:
@@ -96,10 +97,14 @@ class ThresholdState:
         false_positive, false_negative = self.costs
         return (matrices[..., 0, 1] * false_positive + matrices[..., 1, 0] * false_negative).double()
 
-    def rounded(self, value: float) -> float:
-        """The number on the slider's scale that is nearest."""
-        # 0.1 * 3 is not 0.3, but rounded to a digit or two more than the step has it is.
-        return round(round(value / self.step) * self.step, 2 - math.floor(math.log10(self.step)))
+    def at(self, position: int) -> float:
+        """The threshold at a position of the slider."""
+        # 3 * 0.1 is not 0.3, but rounded to a digit or two more than the step has it is.
+        return round(position * self.step, 2 - math.floor(math.log10(self.step)))
+
+    def position(self, threshold: float) -> int:
+        """The slider's position that is nearest to a threshold."""
+        return round(min(max(threshold, self.lowest), self.highest) / self.step)
 
     def _as_score(self, value: float) -> float:
         """The number as ``scores >= value`` takes it: with the precision that the scores came with."""
