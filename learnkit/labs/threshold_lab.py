@@ -245,7 +245,7 @@ def _figure(marks: list[bqplot.Mark], x: str, y: str) -> bqplot.Figure:
     ]
     for axis in axes:
         if axis.scale.max is not None:
-            ticks = MaxNLocator(7).tick_values(axis.scale.min, axis.scale.max)
+            ticks = MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(axis.scale.min, axis.scale.max)
             axis.tick_values = ticks[(axis.scale.min <= ticks) & (ticks <= axis.scale.max)]
     return bqplot.Figure(
         marks=marks,
