@@ -198,14 +198,15 @@ def test_making_a_lab_and_showing_its_state_sets_nothing_back(lab):
     assert seen == []
 
 
-def test_a_curve_of_many_points_is_thinned_and_keeps_its_spike():
+@pytest.mark.parametrize(("place", "height"), [(4321, 5), (5000, 0.252), (5001, 0.252), (5003, 0.252)])
+def test_a_curve_of_many_points_is_thinned_and_keeps_its_spike(place, height):
     x = torch.linspace(0, 1, 10_001, dtype=torch.float64)
     y = x * (1 - x)
-    y[4321] = 5
+    y[place] = height
     across, up = thinned(x, y)
     assert len(across) <= POINTS
     assert (across[0], up[0], across[-1], up[-1]) == (0, 0, 1, 0)
-    assert up[across.index(x[4321].item())] == 5
+    assert up[across.index(x[place].item())] == height
     assert across == sorted(across)
 
 
