@@ -22,11 +22,25 @@ plots
     Data in, figure out.
 exercises
     Checks for what the learner writes.
+labs
+    Pictures that answer while you move something; the only room that imports widgets.
 """
 
 from importlib import import_module
 
-_ROOMS = ("checkpoint", "data", "doctor", "errors", "exercises", "metrics", "models", "plots", "study", "training")
+_ROOMS = (
+    "checkpoint",
+    "data",
+    "doctor",
+    "errors",
+    "exercises",
+    "labs",
+    "metrics",
+    "models",
+    "plots",
+    "study",
+    "training",
+)
 
 
 def __getattr__(name: str):

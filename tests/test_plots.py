@@ -149,10 +149,14 @@ EXAMPLES = {
     "step_losses": lambda: plots.step_losses([2.3, 2.2]),
     "learning_curves": lambda: plots.learning_curves(pd.DataFrame({"epoch": [1], "split": ["train"], "loss": [1.0]})),
     "confusion_heatmap": lambda: plots.confusion_heatmap(torch.eye(2, dtype=torch.int64)),
+    "drawn_digits": lambda: plots.drawn_digits(
+        torch.rand(4, 4), {"net": torch.tensor([0.2, 0.8])}, torch.rand(1, 4, 4), [1], [[0]]
+    ),
     "image_grid": lambda: plots.image_grid(torch.rand(2, 4, 4), ["a", "b"]),
     "study_curves": lambda: plots.study_curves(studied(), "loss"),
     "metric_strip": lambda: plots.metric_strip(studied(), "loss"),
     "width_heatmap": lambda: plots.width_heatmap(studied(), "loss"),
+    "threshold_curves": lambda: plots.threshold_curves(torch.arange(6.0).double(), torch.arange(6) % 2, 2.5),
     "worst_mistakes": lambda: plots.worst_mistakes(torch.rand(1, 4, 4), torch.tensor([0]), torch.tensor([[0.0, 1.0]])),
 }
 
@@ -191,6 +195,10 @@ def test_a_plot_looks_the_same_whatever_style_is_set_and_leaves_it_as_it_was(nam
         ),
         (lambda: plots.width_heatmap(studied(sizes=(784, 9, 10)), "loss"), r"\(784, 9, 10\) has not two hidden layers"),
         (lambda: plots.width_heatmap(pd.concat([studied(), studied(rate=1)]), "loss"), "differ in something else"),
+        (
+            lambda: plots.drawn_digits(torch.zeros(4, 4), {}, torch.zeros(2, 4, 4)),
+            "2 images from before, 0 labels and 0",
+        ),
         (lambda: plots.image_grid(torch.zeros(0, 4, 4)), "no images to draw"),
         (lambda: plots.image_grid(torch.zeros(2, 4, 4), ["a"]), "1 captions were given for 2 images"),
         (

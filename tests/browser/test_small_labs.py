@@ -1,0 +1,237 @@
+"""ThresholdLab and DrawLab as a learner sees them, in a notebook of their own."""
+
+from pathlib import Path
+from statistics import median
+
+import nbformat
+import pytest
+from learner import choose, open_notebook, run_all, scroll_to
+from playwright.sync_api import Locator, Page, expect
+
+THRESHOLD = """\
+import torch
+from learnkit.labs import ThresholdLab
+
+generator = torch.Generator().manual_seed(0)
+is_five = torch.rand(10_000, generator=generator) < 0.1
+scores = 3 * torch.randn(10_000, generator=generator) + 5 * is_five
+judge = ThresholdLab(scores, is_five, names=("not a five", "a five"))
+judge"""
+DRAW = """\
+from learnkit import data, models, training
+from learnkit.labs import DrawLab
+
+net = models.FullyConnected((784, 64, 10), "relu")
+mnist = data.load(validation=50_000)
+for _ in training.Training(net, mnist, epochs=2, optimizer="adam", learning_rate=3e-3):
+    pass
+board = DrawLab(net, models.ElmanRNN(28, 128, 10))
+board"""
+SEVEN = [(80, 60), (200, 60), (120, 230)]
+
+# The times in the page from an event on one element to the first change around another.
+WATCH = """([acted, event, changed]) => {
+  window.times = []
+  let began = null
+  document.querySelector(acted).addEventListener(event, () => { began ??= performance.now() }, { capture: true })
+  new MutationObserver(() => {
+    if (began !== null) { window.times.push(performance.now() - began); began = null }
+  }).observe(document.querySelector(changed).parentElement, { subtree: true, childList: true, attributes: true })
+}"""
+
+# What stands out of an output to the left or to the right.
+STANDING_OUT = """output => {
+  const room = output.getBoundingClientRect()
+  return [...output.querySelectorAll(".learnkit-lab *")].filter((part) => {
+    const box = part.getBoundingClientRect()
+    return box.width > 1 && (box.left < room.left - 1 || box.right > room.right + 1)
+  }).map((part) => part.outerHTML.slice(0, 100))
+}"""
+
+
+@pytest.fixture
+def notebook(lab, request) -> str:
+    """A notebook with both labs, for one test alone."""
+    cells = [nbformat.v4.new_code_cell(cell) for cell in (THRESHOLD, DRAW)]
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    name = f"labs_{abs(hash(request.node.name))}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), lab.folder / name)
+    return name
+
+
+def open_and_run(page: Page, lab, name: str) -> tuple[Locator, Locator]:
+    """The outputs of the two cells, after they were run."""
+    open_notebook(page, lab, name)
+    choose(page, "View", "Appearance", "Show Left Sidebar")
+    run_all(page, lab.folder / name)
+    outputs = page.locator(".jp-Cell-outputArea")
+    expect(outputs.nth(0).locator(".bqplot")).to_have_count(4)
+    expect(outputs.nth(1).locator(".pad")).to_be_visible()
+    return outputs.nth(0), outputs.nth(1)
+
+
+def saved_pictures(page: Page, lab, name: str) -> list[str]:
+    choose(page, "File", "Save Notebook")
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    outputs = [output for cell in nbformat.read(lab.folder / name, as_version=4).cells for output in cell.outputs]
+    return [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+
+
+def true_positives(threshold: float) -> int:
+    """Of the scores in the notebook."""
+    names = {}
+    exec(THRESHOLD.partition("judge")[0], names)
+    return int((names["scores"][names["is_five"]] >= threshold).sum())
+
+
+def draw(page: Page, pad: Locator, points: list[tuple[int, int]]) -> None:
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    for number, (x, y) in enumerate(points):
+        page.mouse.move(box["x"] + x, box["y"] + y, steps=8 if number else 1)
+        if number == 0:
+            page.mouse.down()
+    page.mouse.up()
+
+
+def test_a_learner_moves_the_threshold_and_draws_a_digit_by_mouse_and_by_keyboard(
+    page, lab, notebook, screenshots, capsys
+):
+    hosts = set()
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2]) if "://" in request.url else None)
+    judge, board = open_and_run(page, lab, notebook)
+
+    # ThresholdLab: a key, the field and the buttons move the line, the numbers and the points.
+    scroll_to(judge)
+    handle, field = (
+        judge.locator(".noUi-handle"),
+        judge.get_by_label("threshold", exact=True).and_(judge.locator("input")),
+    )
+    expect(handle).to_have_attribute("aria-label", "threshold")
+    page.evaluate(WATCH, [".noUi-handle", "keydown", ".learnkit-numbers"])
+    handle.focus()
+    first = float(field.input_value())
+    for step in range(1, 9):
+        page.keyboard.press("ArrowRight")
+        expect(field).to_have_value(f"{first + step / 10:g}")
+    keys = page.evaluate("times")
+    expect(handle).to_have_attribute("aria-valuetext", "2")
+    line = judge.locator(".bqplot").first.locator("path.line").last.bounding_box()
+    grip = handle.bounding_box()
+    assert abs(line["x"] + line["width"] / 2 - grip["x"] - grip["width"] / 2) <= 3
+    field.fill("3.14159")
+    field.press("Enter")
+    numbers = judge.locator(".learnkit-numbers")
+    expect(numbers).to_contain_text(f"TP {true_positives(3.14159)}")
+    expect(field).to_have_value("3.14159")
+    judge.get_by_role("button", name="A wrong conviction is dear").click()
+    expect(judge.get_by_label("a =")).to_have_value("10")
+    expect(numbers).to_contain_text("the least is")
+    assert float(field.input_value()) > 6
+    judge.get_by_role("button", name="Let no one go").click()
+    expect(judge.get_by_label("b =")).to_have_value("10")
+    expect(field).not_to_have_value("3.14159")
+    judge.get_by_label("a =").fill("-1")
+    judge.get_by_label("a =").press("Enter")
+    expect(judge).to_contain_text("expected two numbers, 0 or more")
+    expect(judge.get_by_label("a =")).to_have_value("1")
+
+    # DrawLab: the mouse draws a seven, and the net reads it while it is drawn.
+    pad, models = board.locator(".pad"), board.locator(".models")
+    expect(models).to_contain_text("nothing drawn yet")
+    page.evaluate(WATCH, [".pad", "pointermove", ".models"])
+    draw(page, pad, SEVEN)
+    expect(models).to_contain_text("FullyConnected says 7")
+    strokes = page.evaluate("times")
+    board.get_by_role("button", name="keep it as a 7").click()
+    expect(board.locator(".digits")).to_contain_text("A: 7 ✓")
+    board.get_by_role("button", name="Save as PNG").click()
+    expect(board.get_by_role("alert")).to_contain_text("digit_1.png")
+    assert (lab.folder / "digit_1.png").exists()
+    board.get_by_role("button", name="Clear").click()
+    expect(models).to_contain_text("nothing drawn yet")
+    board.get_by_role("button", name="keep it as a 0").click()
+    expect(board.get_by_role("alert")).to_contain_text("Nothing is drawn yet")
+
+    # The keyboard draws a one, and the notebook's own keys are left alone.
+    pad.focus()
+    page.keyboard.press("Space")
+    for _ in range(14):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    expect(models).to_contain_text("FullyConnected says 1")
+    expect(pad).to_be_focused()
+    board.get_by_role("button", name="keep it as a 1").click()
+    expect(board.locator(".digits figure")).to_have_count(2)
+    expect(board.locator("table")).to_contain_text("2 of 2")
+    pad.focus()
+    page.keyboard.press("Backspace")
+    expect(models).to_contain_text("nothing drawn yet")
+    board.get_by_role("button", name="remove drawing 1").click()
+    expect(board.locator(".digits figure")).to_have_count(1)
+
+    draw(page, pad, SEVEN)
+    board.get_by_role("button", name="keep it as a 7").click()
+    expect(board.locator(".digits figure")).to_have_count(2)
+    check_that_both_fit(page, {"threshold": judge, "draw": board}, screenshots)
+    assert hosts == {lab.url.removeprefix("http://")}
+    with capsys.disabled():
+        for what, times in (("key to numbers", keys), ("pen to bars", strokes)):
+            print(f"\n{what}: median {median(times):.0f} ms, most {max(times):.0f} ms, of {len(times)}", end="")
+
+
+def check_that_both_fit(page: Page, outputs: dict[str, Locator], screenshots: Path) -> None:
+    """From 700 to 1600 pixels nothing stands out of its output; and pictures for a person to look at."""
+    for theme in ("Light", "Dark"):
+        choose(page, "Settings", "Theme", f"JupyterLab {theme}")
+        expect(page.locator(f"body[data-jp-theme-name='JupyterLab {theme}']")).to_be_attached()
+        expect(page.locator("#jupyterlab-splash")).to_have_count(0)
+        for width in (700, 1000, 1600):
+            page.set_viewport_size({"width": width, "height": 1500})
+            for name, output in outputs.items():
+                scroll_to(output)
+                assert output.evaluate(STANDING_OUT) == []
+                output.screenshot(path=screenshots / f"{name}_{theme.lower()}_{width}.png")
+
+
+def test_the_right_thing_is_seen_with_a_kernel_without_one_and_after_a_reload(page, lab, notebook, screenshots):
+    judge, board = open_and_run(page, lab, notebook)
+    before = saved_pictures(page, lab, notebook)
+    expect(judge.locator("img")).to_be_hidden()
+    expect(board.locator("img")).to_be_hidden()
+    judge.get_by_role("button", name="Let no one go").click()
+    field = judge.get_by_role("spinbutton", name="threshold")
+    expect(judge.get_by_label("b =")).to_have_value("10")
+    threshold = field.input_value()
+    draw(page, board.locator(".pad"), SEVEN)
+    expect(board.locator(".models")).to_contain_text("FullyConnected says 7")
+    after = before
+    for _ in range(50):  # until both still pictures have been renewed, and renewed no more
+        page.wait_for_timeout(1000)
+        last, after = after, saved_pictures(page, lab, notebook)
+        if after == last and all(old != new for old, new in zip(before, after, strict=True)):
+            break
+    assert [old != new for old, new in zip(before, after, strict=True)] == [True, True]
+
+    page.reload()
+    expect(board.locator(".models")).to_contain_text("FullyConnected says 7", timeout=30_000)
+    expect(field).to_have_value(threshold)
+    judge.get_by_role("button", name="A wrong conviction is dear").click()
+    expect(judge.get_by_label("a =")).to_have_value("10")
+    expect(judge.locator("img")).to_be_hidden()
+
+    choose(page, "Kernel", "Restart Kernel…")
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    for output in (judge, board):
+        expect(output.locator("img")).to_be_visible()
+        expect(output.locator(".pad, .bqplot, button").first).to_be_hidden()
+    page.set_viewport_size({"width": 1000, "height": 1900})
+    page.screenshot(path=screenshots / "small_labs_restarted.png")
+    assert saved_pictures(page, lab, notebook) == after
+
+    open_notebook(page, lab, notebook)
+    for output in (judge, board):
+        expect(output.locator("img")).to_be_visible()
+        words = output.get_by_text("Error displaying widget")  # JupyterLab's, which nobody shall see
+        expect(words).to_have_css("font-size", "0px", timeout=30_000)
+    page.screenshot(path=screenshots / "small_labs_reopened.png")
