@@ -198,14 +198,16 @@ def test_making_a_lab_and_showing_its_state_sets_nothing_back(lab):
     assert seen == []
 
 
-def test_a_curve_of_many_points_is_thinned_and_keeps_its_spike():
+@pytest.mark.parametrize("height", [2, -1])
+def test_a_curve_of_many_points_is_thinned_and_keeps_its_spike(height):
     x = torch.linspace(0, 1, 10_001, dtype=torch.float64)
-    y = x * (1 - x)
-    y[4321] = 5
+    y = torch.zeros_like(x)
+    y[:5000:2] = 1  # a wild half, beside which a single spike is next to nothing
+    y[7500] = height
     across, up = thinned(x, y)
     assert len(across) <= POINTS
-    assert (across[0], up[0], across[-1], up[-1]) == (0, 0, 1, 0)
-    assert up[across.index(x[4321].item())] == 5
+    assert (across[0], up[0], across[-1], up[-1]) == (0, 1, 1, 0)
+    assert up[across.index(x[7500].item())] == height
     assert across == sorted(across)
 
 
