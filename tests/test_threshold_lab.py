@@ -78,6 +78,12 @@ def test_costs_move_the_threshold_to_where_no_other_is_cheaper(scores, labels, a
     assert cost(state.threshold) == least == state.cost(state.matrix).item()
 
 
+def test_the_end_of_the_slider_calls_nothing_positive_in_the_precision_of_the_scores_too():
+    scores = torch.tensor([0.0, 1.0, 2.3])
+    state = ThresholdState(scores, torch.tensor([0, 1, 0]))
+    assert not (scores >= state.highest).any()
+
+
 def test_dear_convictions_send_the_threshold_up_and_dear_misses_down():
     state = ThresholdState(*overlapping(5000))
     state.costs = (10, 1)

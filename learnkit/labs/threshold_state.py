@@ -49,7 +49,9 @@ class ThresholdState:
         low, high = distinct[0].item(), distinct[-1].item()
         self.step = _round_step((high - low) / POSITIONS)
         self.lowest = self.at(math.floor(low / self.step))
-        self.highest = self.at(math.floor(high / self.step) + 1)
+        above = math.floor(high / self.step) + 1
+        # In single precision, 2.3 is no higher than a score of 2.3, which is 2.2999999… in double.
+        self.highest = self.at(above if self._as_score(self.at(above)) > high else above + 1)
         self.thresholds = torch.cat([distinct, distinct.new_tensor([self.highest])])
         self.matrices = metrics.confusion_matrix_at_thresholds(self.labels, self.scores, self.thresholds)
         self._costs = (1.0, 1.0)
