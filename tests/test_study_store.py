@@ -62,6 +62,7 @@ def test_what_is_finished_is_not_trained_again_and_what_is_added_is(counted):
     assert len(MADE) == 4
     more = counted({"sizes": [*SIZES, (784, 5, 10)]}, range(3))
     assert MADE[4:] == [(SIZES[0], 2), (SIZES[1], 2), ((784, 5, 10), 0), ((784, 5, 10), 1), ((784, 5, 10), 2)]
+    assert more["seed"].tolist() == [0, 1, 2] * 3  # in the order of the grid, whatever came first
     kept = more[(more["sizes"] != (784, 5, 10)) & (more["seed"] < 2)].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept, first, check_exact=True)
 

@@ -99,4 +99,4 @@ def _read(file: Path) -> LabelledImages:
             f"This worker does not see {file}, where the data is: it runs on another machine, or the study has ended. "
             'Give study a function instead of the data: partial(learnkit.data.load, "mnist", validation=10_000).'
         )
-    return LabelledImages(**torch.load(file, mmap=True, weights_only=True))
+    return LabelledImages(**torch.load(file, weights_only=True))
