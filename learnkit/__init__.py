@@ -20,11 +20,13 @@ study
     Many trainings, one table.
 plots
     Data in, figure out.
+labs
+    What moves: sliders beside a network that trains.
 """
 
 from importlib import import_module
 
-_ROOMS = ("checkpoint", "data", "doctor", "errors", "metrics", "models", "plots", "study", "training")
+_ROOMS = ("checkpoint", "data", "doctor", "errors", "labs", "metrics", "models", "plots", "study", "training")
 
 
 def __getattr__(name: str):

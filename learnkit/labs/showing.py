@@ -1,0 +1,118 @@
+"""How a lab comes onto the page: a live view, and a still picture for those who have no kernel."""
+
+import base64
+import io
+import weakref
+from typing import Protocol
+
+from IPython import get_ipython
+from IPython.display import HTML, display, update_display
+from ipywidgets import Widget
+from matplotlib.figure import Figure
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+# All labs share this. The first rules show the still picture only where no live view stands before it; the script lets
+# a screen reader speak each slider's name and the value that is shown beside it, which ipywidgets does not tell.
+PAGE = """<style>
+.jp-OutputArea-child:has(.learnkit-lab:not(.jupyter-widgets-disconnected)) + .jp-OutputArea-child:has(img) {
+  display: none }
+.learnkit-lab.jupyter-widgets-disconnected > *, .learnkit-lab.jupyter-widgets-disconnected::before { display: none }
+.learnkit-lab.jupyter-widgets-disconnected::after {
+  content: "There is no kernel behind this lab any more. Run this cell again." }
+%s</style>
+<script>
+window.learnkitNames ??= setInterval(() => {
+  const say = (element, name, text) => {
+    if (element && text && element.getAttribute(name) !== text) element.setAttribute(name, text)
+  }
+  for (const row of document.querySelectorAll(".learnkit-lab .learnkit-row, .learnkit-lab .widget-slider")) {
+    const label = row.querySelector(".widget-label")?.textContent
+    const field = row.querySelector("input")
+    const handle = row.querySelector(".noUi-handle")
+    if (row.classList.contains("widget-slider") && row.closest(".learnkit-row")) continue
+    say(handle, "aria-label", label)
+    say(handle, "aria-valuetext", field?.value ?? row.querySelector(".widget-readout")?.textContent)
+    say(field, "aria-label", label)
+  }
+}, 100)
+</script>"""
+
+
+class Shown:
+    """A lab on the page: three outputs, of which one is seen.
+
+    The live view has no text to fall back to, since JupyterLab never would. The still picture is an output of its own,
+    which is renewed in place; the notebook's file keeps the newest. The third output hides the still picture where
+    there is a live view.
+
+    Parameters
+    ----------
+    root
+        The view.
+    style
+        CSS of the lab's own.
+    """
+
+    def __init__(self, root: Widget, style: str = "") -> None:
+        self._root = root
+        self._style = style
+        self._id = f"learnkit-{root.model_id}"
+        root.add_class("learnkit-lab")
+
+    def show(self, still: Figure) -> None:
+        """Show it, once more if it is shown already."""
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._root.model_id}
+        display({VIEW: view}, raw=True)
+        display(_png(still), raw=True, display_id=self._id)
+        display(HTML(PAGE % self._style))
+
+    def renew(self, still: Figure) -> None:
+        """Show another still picture in the place of the last."""
+        update_display(_png(still), raw=True, display_id=self._id)
+
+    def close(self) -> None:
+        """Close the view and everything in it."""
+        parts: list[Widget] = []
+        _collect(self._root, parts)
+        for part in parts:
+            part.close()
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_made: dict[str, tuple[str, list[weakref.ref]]] = {}  # by cell: in which run of it, and what
+
+
+def replace_earlier(lab: Closable) -> None:
+    """Close the labs that an earlier run of this cell made: nobody sees them any more, and they might still train."""
+    parent = getattr(get_ipython(), "get_parent", dict)()
+    cell = parent.get("metadata", {}).get("cellId")
+    if cell is None:
+        return
+    this_run = parent["header"]["msg_id"]
+    run, labs = _made.get(cell, (this_run, []))
+    if run != this_run:
+        for earlier in filter(None, (reference() for reference in labs)):
+            earlier.close()
+        labs = []
+    _made[cell] = (this_run, [*labs, weakref.ref(lab)])
+
+
+def _png(figure: Figure) -> dict[str, str]:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=100, metadata={"Software": None})  # the same bytes from any version
+    return {"image/png": base64.b64encode(file.getvalue()).decode()}
+
+
+def _collect(widget: Widget, found: list[Widget]) -> None:
+    if any(widget is other for other in found):
+        return
+    found.append(widget)
+    for value in widget.trait_values().values():
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+        for part in parts:
+            if isinstance(part, Widget):
+                _collect(part, found)
