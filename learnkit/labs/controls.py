@@ -47,7 +47,7 @@ class NumberControl:
         self.widget = HBox([self._slider, self._field])
         self.widget.add_class("learnkit-row")
 
-    def show(self, value: float) -> None:
+    def show(self, value: int | float) -> None:
         """Show a value: the field as it is, the slider at the nearest stop."""
         self._value = value
         self._is_being_set = True
@@ -74,28 +74,30 @@ class ChoiceControl:
     """A list to choose from."""
 
     def __init__(self, label: str, parameter: Choice, changed: Changed) -> None:
+        self._parameter = parameter
         self._changed = changed
         self._is_being_set = False
+        # Of names: if one of the values were None, ipywidgets would take it for "nothing chosen".
         self.widget = Dropdown(
-            options=list(parameter.options.items()),
-            value=parameter.default,
+            options=list(parameter.options),
             description=label,
             style={"description_width": LABEL_WIDTH},
             layout=Layout(width="auto"),
         )
+        self.show(parameter.default)
         self.widget.observe(self._told, "value")
 
     def show(self, value: Any) -> None:
         """Show a value, without a word to `changed`."""
         self._is_being_set = True
         try:
-            self.widget.value = value
+            self.widget.value = self._parameter.said(value)
         finally:
             self._is_being_set = False
 
     def _told(self, change: dict[str, Any]) -> None:
         if not self._is_being_set:
-            self._changed(change["new"])
+            self._changed(self._parameter.options[change["new"]])
 
 
 class WidthsControl:

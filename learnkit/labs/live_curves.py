@@ -13,6 +13,7 @@ PALE = ("#E69F00", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C00", "#8A7FD1", "#5AA0
 POINTS = 300  # of a curve, at most
 WINDOW = 20  # steps of the mean
 GRID = "#8882"
+TINY = 1e-9  # is forgiven to a tick that lies on the edge
 TICKS = MaxNLocator(5)  # finds round numbers
 
 Curve = tuple[np.ndarray, np.ndarray]  # where, and what
@@ -38,8 +39,8 @@ class LiveCurves:
         self._steps = lines(colors=[BLUE], stroke_width=1, opacities=[0.35])
         self._mean = lines(colors=[BLUE], stroke_width=2)
         self._epochs = lines(colors=[GREEN], stroke_width=2, line_style="dashed", marker="circle", marker_size=20)
-        self._x_axis = Axis(scale=self._x, label="epoch", grid_color=GRID, label_offset="28px")
-        self._y_axis = Axis(scale=self._y, orientation="vertical", grid_color=GRID)
+        self._x_axis = Axis(scale=self._x, label="epoch", grid_color=GRID, label_offset="28px", tick_format=".3~g")
+        self._y_axis = Axis(scale=self._y, side="left", grid_color=GRID, tick_format=".3~g")
         self.figure = Figure(
             marks=[self._pins, self._steps, self._mean, self._epochs],
             axes=[self._x_axis, self._y_axis],
@@ -50,14 +51,15 @@ class LiveCurves:
         )
         self.figure.add_class(f"learnkit-{metric}")
 
-    def zoom(self, epochs: float, low: float, high: float) -> None:
+    def zoom(self, epochs: int | float, low: int | float, high: int | float) -> None:
         """Show so many epochs, and values from low to high."""
         for scale, axis, bounds in ((self._x, self._x_axis, (0.0, epochs)), (self._y, self._y_axis, (low, high))):
             if (scale.min, scale.max) == bounds:
                 continue
             with scale.hold_sync():
                 scale.min, scale.max = map(float, bounds)
-            axis.tick_values = [tick for tick in TICKS.tick_values(*bounds) if bounds[0] <= tick <= bounds[1]]
+            ticks = TICKS.tick_values(*bounds)
+            axis.tick_values = ticks[(ticks >= bounds[0] - TINY) & (ticks <= bounds[1] + TINY)]
 
     def draw_steps(self, losses: np.ndarray, steps_per_epoch: int) -> None:
         """The value of each step, and the mean of the last 50."""

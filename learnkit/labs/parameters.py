@@ -3,24 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from learnkit.errors import unknown
 
 LARGEST_WIDTH = 2048
 MOST_LAYERS = 6
-
-
-class Parameter(Protocol):
-    """What all kinds have in common."""
-
-    default: Any
-
-    def checked(self, name: str, value: object) -> Any:
-        """The value as it will be used; a text is read as a number where one is wanted. Else a ValueError."""
-
-    def said(self, value: Any) -> str:
-        """The value as it is shown."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +52,8 @@ class Positive:
     """Any number above 0; a slider goes from ``low`` to ``high``, three steps for each power of ten."""
 
     default: float
-    low: float
-    high: float
+    low: int | float
+    high: int | float
 
     @property
     def stops(self) -> list[float]:
@@ -130,6 +118,11 @@ class Widths:
 
     def said(self, value: tuple[int, ...]) -> str:
         return "·".join(map(str, value)) or "no hidden layer"
+
+
+# What all of them have: a default; checked(name, value), which gives the value as it will be used (a text is read as a
+# number where one is wanted) or raises a ValueError; said(value), the value as it is shown.
+Parameter = Whole | Positive | Choice | Widths
 
 
 def in_words(name: str) -> str:

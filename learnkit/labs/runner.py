@@ -1,5 +1,6 @@
 """A thread that trains what it was last asked to, and can be stopped at every step."""
 
+import atexit
 import threading
 from collections.abc import Callable, Iterator
 
@@ -66,22 +67,30 @@ class Runner:
                 _changed.wait(0.2)
 
     def _work(self) -> None:
-        while True:
+        try:
+            while True:
+                with _changed:
+                    job, generation, self._job = self._job, self._generation, None
+                try:
+                    if job is None:
+                        self._at_rest()
+                    else:
+                        self._go_through(job(), generation)
+                except Exception as error:
+                    self._failed(error)
+                with _changed:
+                    if job is None and self._job is None:
+                        self._end()
+                        return
+        finally:
             with _changed:
-                job, generation, self._job = self._job, self._generation, None
-            try:
-                if job is not None:
-                    self._go_through(job(), generation)
-                else:
-                    self._at_rest()
-            except Exception as error:
-                self._failed(error)
-            with _changed:
-                if job is None and self._job is None:
-                    self._thread = None
-                    _busy.remove(self)
-                    _changed.notify_all()
-                    return
+                self._end()
+
+    def _end(self) -> None:
+        if self._thread is threading.current_thread():
+            self._thread = None
+            _busy.remove(self)
+            _changed.notify_all()
 
     def _go_through(self, steps: Iterator[None], generation: int) -> None:
         try:
@@ -94,3 +103,12 @@ class Runner:
                     return
         finally:
             steps.close()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """A thread that Python's end meets in the middle of a step would abort the whole process."""
+    for runner in list(_busy):
+        runner.stop()
+    for runner in list(_busy):
+        runner.wait()

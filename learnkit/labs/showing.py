@@ -3,7 +3,7 @@
 import base64
 import io
 import weakref
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from IPython import get_ipython
 from IPython.display import HTML, display, update_display
@@ -79,6 +79,7 @@ class Shown:
             part.close()
 
 
+@runtime_checkable
 class Closable(Protocol):
     def close(self) -> None: ...
 

@@ -9,7 +9,7 @@ from math import log2
 
 import matplotlib.image
 import pandas as pd
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from learnkit.labs.live_curves import WINDOW
@@ -70,7 +70,9 @@ def _count(count: int, shade: float) -> str:
     return f'<td style="--s:{shade:.2f}{white}">{count}</td>'
 
 
-def mistakes(evaluation: Evaluation | None, images: Sequence, classes: Sequence[str]) -> str:
+def mistakes(
+    evaluation: Evaluation | None, images: Float[Tensor, "images height width"], classes: Sequence[str]
+) -> str:
     """Images that the net is wrong about, those first of which it is surest, with what it says."""
     if evaluation is None:
         return ""

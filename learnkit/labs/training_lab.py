@@ -98,7 +98,7 @@ class TrainingLab:
         self.message = ""
         self.status = "ready"  # or training, waiting (for another lab), paused, ended, stopped (by an error)
         self.run = self._build(self.values)
-        self._is_new_wanted = False
+        self._wanted = self._built = 0  # the number of the run that is wanted, and of the one that is there
         self._runner = Runner(self._come_to_rest, self._wait_for_turn, self._fail)
         self._view: TrainingView | None = None
         self._shown: Shown | None = None
@@ -233,15 +233,16 @@ class TrainingLab:
 
     # ------------------------------------------------------------ what the thread does
 
-    def _start(self, *, new: bool = False, steps: float = math.inf) -> None:
+    def _start(self, *, new: bool = False, steps: int | float = math.inf) -> None:
         self.message = ""
-        self._is_new_wanted |= new or self.run.is_over or self.status == "stopped" or self.run.values != self.values
-        self._runner.start(partial(self._train, dict(self.values), steps))
+        if new or self.run.is_over or self.status == "stopped" or self.run.values != self.values:
+            self._wanted += 1
+        self._runner.start(partial(self._train, self._wanted, dict(self.values), steps))
 
-    def _train(self, values: dict[str, Any], steps: float) -> Iterator[None]:
-        if self._is_new_wanted:
+    def _train(self, wanted: int, values: dict[str, Any], steps: int | float) -> Iterator[None]:
+        if wanted != self._built:
             self.run = self._build(values)
-            self._is_new_wanted = False
+            self._built = wanted
         run, redraw_at = self.run, 0.0
         last = run.training.step + steps
         self.status = "training"

@@ -154,6 +154,7 @@ class Run:
         self.evaluation = Evaluation(cross_entropy(logits, labels).item(), labels, logits)
         losses = self.losses[-self.training.steps_per_epoch :]
         self.epochs.append(Epoch(losses.mean().item(), self.evaluation.loss, self.evaluation.accuracy))
+        yield
 
 
 class Pin:

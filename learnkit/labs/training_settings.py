@@ -34,7 +34,7 @@ def of_training(data: LabelledImages) -> dict[str, Parameter]:
     parts = {f"{images:,} images": "train", f"all {images + held_out:,} images": "all"}
     return {
         "optimizer": Choice("sgd", {NAMES_OF_OPTIMIZERS.get(name, name): name for name in OPTIMIZERS}),
-        "learning_rate": Positive(0.01, low=1e-4, high=10),
+        "learning_rate": Positive(0.01, low=1e-4, high=10.0),
         "batch_size": Whole(min(200, images), maximum=images),
         "epochs": Whole(20, maximum=1000),
         "train_on": Choice("train", parts),

@@ -207,7 +207,7 @@ class TrainingView:
         self._pinned.value = training_html.pinned(self._lab.runs, [pin.label for pin in pins], PALE)
 
 
-def _highest(losses: np.ndarray, per_epoch: int, until: float) -> float:
+def _highest(losses: np.ndarray, per_epoch: int, until: int | float) -> int | float:
     """How high the picture of the loss must be, in round numbers: so that what comes after the steep beginning fills
     it, once the first epoch is over."""
     steep = round(STEEP * until * per_epoch) if until > 1 else 0
@@ -215,7 +215,7 @@ def _highest(losses: np.ndarray, per_epoch: int, until: float) -> float:
     if steep == 0:
         highest = max(highest, 2.5)
     grain = 0.1 if highest < 1 else 0.5
-    return min(grain * ceil(highest / grain), HIGHEST_LOSS) or 1.0
+    return min(round(grain * ceil(highest / grain), 1), HIGHEST_LOSS) or 1.0
 
 
 def _boxed(name: str, *widgets: Widget) -> Box:

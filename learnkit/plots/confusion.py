@@ -37,7 +37,7 @@ def confusion_heatmap(matrix: Int64[Tensor, "true predicted"], classes: Sequence
 
 
 def draw_confusion(
-    axes: Axes, matrix: Int64[Tensor, "true predicted"], classes: Sequence[str] | None = None, fontsize: float = 10
+    axes: Axes, matrix: Int64[Tensor, "true predicted"], classes: Sequence[str] | None = None, fontsize: int = 10
 ) -> None:
     """The same on axes that are there already."""
     counts = matrix.cpu().double()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import seaborn
 from jaxtyping import Float, Int64
@@ -79,7 +80,7 @@ def learning_curves(table: pd.DataFrame, metric: str = "loss") -> Figure:
 
 @styled
 def run_summary(
-    losses: Sequence[float],
+    losses: Float[np.ndarray, " steps"],
     steps_per_epoch: int,
     table: pd.DataFrame,
     matrix: Int64[Tensor, "true predicted"] | None = None,
@@ -120,8 +121,7 @@ def run_summary(
             if metric == "accuracy" and len(curve):
                 place = (curve["epoch"].iloc[-1], curve[metric].iloc[-1])
                 panels[metric].annotate(name, place, fontsize=6, color=GREY, ha="right", va="bottom", parse_math=False)
-    epochs = [(step + 1) / steps_per_epoch for step in range(len(losses))]
-    panels["loss"].plot(epochs, losses, color=BLUE, alpha=0.3, linewidth=0.7)
+    panels["loss"].plot(np.arange(1, len(losses) + 1) / steps_per_epoch, losses, color=BLUE, alpha=0.3, linewidth=0.7)
     for metric in ("loss", "accuracy"):
         if len(table):
             _draw_learning_curves(panels[metric], table.dropna(subset=metric), metric)
