@@ -492,7 +492,7 @@ def test_it_takes_any_model_whose_parameters_it_is_told(few_images):
         readout="mean",
     )
     lab._ipython_display_()
-    assert lab.presets == []
+    assert lab.setup.presets == {}
     assert lab.values["readout"] == "mean"
     lab.change(hidden_size=8, nonlinearity="tanh")
     lab.wait()

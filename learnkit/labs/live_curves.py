@@ -74,7 +74,7 @@ class LiveCurves:
         """The curves of pinned runs, each with its number at its end. A mark holds them all: the shorter ones stay at
         their last point."""
         drawn = {number: curve for number, curve in enumerate(curves) if len(curve[0])}
-        length = max((len(x) for x, _ in drawn.values()), default=0)
+        length = max((len(x) for x, _ in drawn.values()), default=0) + 1  # bqplot takes a table of 1 × 1 for nothing
         x, y = (
             np.array([np.pad(curve[axis], (0, length - len(curve[axis])), mode="edge") for curve in drawn.values()])
             for axis in (0, 1)

@@ -18,17 +18,8 @@ from learnkit.labs.expectation import Expectation
 from learnkit.labs.parameters import Parameter
 from learnkit.labs.runner import Runner
 from learnkit.labs.showing import Shown, replace_earlier
-from learnkit.labs.training_run import Pin, Run, table_of
-from learnkit.labs.training_settings import (
-    FULLY_CONNECTED,
-    PRESETS,
-    explained,
-    fully_connected,
-    of_training,
-    packaged_data,
-    said,
-    with_held_out,
-)
+from learnkit.labs.training_run import Pin, table_of
+from learnkit.labs.training_setup import TrainingSetup, explained
 from learnkit.labs.training_view import STYLE, TrainingView
 from learnkit.training import Training
 
@@ -79,25 +70,14 @@ class TrainingLab:
         parameters: Mapping[str, Parameter] | None = None,
         **initial: Any,
     ) -> None:
-        if (model is None) != (parameters is None):
-            raise ValueError("A model and its parameters belong together: give both, or neither.")
-        if data is not None and len(data.validation_labels) == 0:
-            raise ValueError("This data has no validation images. Hold some out: load(..., validation=10_000).")
-        self.data = packaged_data() if data is None else data
-        self._placed: dict[tuple[str, str], LabelledImages] = {}
-        self.presets = list(PRESETS) if model is None else []
-        self._model = partial(fully_connected, self.data) if model is None else model
-        self.model_parameters = dict(FULLY_CONNECTED if parameters is None else parameters)
-        self.parameters = self.model_parameters | of_training(self.data)
-        self.values = {name: parameter.default for name, parameter in self.parameters.items()}
-        self.values |= self._checked(initial)
-        self._initial = dict(self.values)  # labels name what is not so
+        self.setup = TrainingSetup(data, model, parameters, initial)
+        self.values = dict(self.setup.initial)
         self.pins: list[Pin] = []
         self.looks = 0
         self.expectation: Expectation | None = None
         self.message = ""
         self.status = "ready"  # or training, waiting (for another lab), paused, ended, stopped (by an error)
-        self.run = self._build(self.values)
+        self.run = self.setup.build(self.values)
         self._wanted = self._built = 0  # the number of the run that is wanted, and of the one that is there
         self._runner = Runner(self._come_to_rest, self._wait_for_turn, self._fail)
         self._view: TrainingView | None = None
@@ -140,7 +120,7 @@ class TrainingLab:
             self.run.training.steps_per_epoch,
             self.run.table,
             self.run.confusion_matrix,
-            self.data.classes,
+            self.setup.data.classes,
             title=f"{self.run.label}: {self.progress}",
             others={pin.label: table_of(pin.epochs) for pin in self.pins},
         )
@@ -149,7 +129,7 @@ class TrainingLab:
 
     def change(self, **values: Any) -> None:
         """Take other values, and train with them from the beginning. If one cannot be taken, none is."""
-        self._take(self._checked(values))
+        self._take(self.setup.checked(values))
         self.expectation = None
         self._start(new=True)
 
@@ -190,7 +170,7 @@ class TrainingLab:
         self._runner.wait()
         accuracy = self.run.look_at_test_images()
         self.looks += 1
-        self.message = f"Accuracy on {len(self.data.test_labels):,} test images: {accuracy:.3f}. " + (
+        self.message = f"Accuracy on {len(self.setup.data.test_labels):,} test images: {accuracy:.3f}. " + (
             "You have looked once. From now on choose nothing by it."
             if self.looks == 1
             else f"You have looked {self.looks} times: a test set that one chooses by is a validation set."
@@ -204,17 +184,17 @@ class TrainingLab:
         Parameters
         ----------
         name
-            One of `presets`, such as ``"1,2048"``: the widths of the hidden layers, or a number of epochs.
+            Such as ``"1,2048"``: the widths of the hidden layers, or a number of epochs.
         expect
             The answer, if it is known already: ``"better"``, ``"about the same"`` or ``"worse"`` than the run before.
             Without a run before there is nothing to ask, and the training starts.
         """
         plain = name.strip("()").replace(", ", ",")
-        if plain not in self.presets:
-            raise unknown("preset", name, self.presets)
+        if plain not in self.setup.presets:
+            raise unknown("preset", name, self.setup.presets)
         self.pause()
         self._runner.wait()
-        self._take(PRESETS[plain])
+        self._take(self.setup.presets[plain])
         self.expectation, self.message = None, ""
         if not self.run.epochs:
             self._start(new=True)
@@ -241,7 +221,7 @@ class TrainingLab:
 
     def _train(self, wanted: int, values: dict[str, Any], steps: int | float) -> Iterator[None]:
         if wanted != self._built:
-            self.run = self._build(values)
+            self.run = self.setup.build(values)
             self._built = wanted
         run, redraw_at = self.run, 0.0
         last = run.training.step + steps
@@ -277,19 +257,20 @@ class TrainingLab:
             self.message = expectation.verdict(self.run.epochs[-1].accuracy)
             self.expectation = None
         self._redraw()
-        if self._shown is not None:
-            self._shown.renew(self.figure())
+        if (shown := self._shown) is not None:
+            shown.renew(self.figure())
 
     def _redraw(self) -> None:
-        if self._view is not None:
-            self._view.redraw()
+        if (view := self._view) is not None:
+            view.redraw()
 
     def _take(self, values: dict[str, Any]) -> None:
         self.values |= values
         if self._view is not None:
             self._view.show_values()
 
-    # ------------------------------------------------------------ the rest
+    # ------------------------------------------------------------ what is on the page
+
     @property
     def progress(self) -> str:
         """Where the newest run stands, in words."""
@@ -313,28 +294,6 @@ class TrainingLab:
     def close(self) -> None:
         """Stop training, and take the view off the page."""
         self.pause()
-        if self._shown is not None:
-            self._shown.close()
-            self._view = self._shown = None
-
-    def _checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        for name in values:
-            if name not in self.parameters:
-                raise unknown("parameter of this lab", name, self.parameters)
-        return {name: self.parameters[name].checked(name, value) for name, value in values.items()}
-
-    def _build(self, values: dict[str, Any]) -> Run:
-        """A run of these values, at its beginning."""
-        net = self._model(**{name: values[name] for name in self.model_parameters}, seed=values["seed"])
-        settings = ("epochs", "batch_size", "optimizer", "learning_rate", "seed", "device")
-        training = Training(net, self._images(values), **{name: values[name] for name in settings})
-        split = "train" if values["train_on"] == "all" else "validation"
-        return Run(values, training, split, said(self.parameters, values, self.model_parameters, self._initial))
-
-    def _images(self, values: dict[str, Any]) -> LabelledImages:
-        """What to train on and to look at, on the device, where it is copied once."""
-        key = values["train_on"], values["device"]
-        if key not in self._placed:
-            data = with_held_out(self.data) if key[0] == "all" else self.data
-            self._placed[key] = data.to(key[1])
-        return self._placed[key]
+        shown, self._view, self._shown = self._shown, None, None
+        if shown is not None:
+            shown.close()

@@ -57,7 +57,7 @@ class TrainingView:
         self._loss, self._accuracy = LiveCurves("loss"), LiveCurves("accuracy")
         self._controls = {
             name: control_for(name, parameter, partial(self._changed, name), self._refuse)
-            for name, parameter in lab.parameters.items()
+            for name, parameter in lab.setup.parameters.items()
         }
         self.root = VBox(
             [
@@ -94,16 +94,18 @@ class TrainingView:
         return button
 
     def _left(self) -> Box:
-        of_model = [self._controls[name].widget for name in self._lab.model_parameters]
+        of_model = [self._controls[name].widget for name in self._lab.setup.of_model]
         of_training = [
-            control.widget for name, control in self._controls.items() if name not in self._lab.model_parameters
+            control.widget for name, control in self._controls.items() if name not in self._lab.setup.of_model
         ]
         if (diagnosis := doctor.why_no_gpu()) is not None:
             of_training.append(_boxed("learnkit-hint", HTML(escape(diagnosis.sentence))))
         network = [_titled("The network", *of_model)]
-        if self._lab.presets:
+        if self._lab.setup.presets:
             self._presets = Dropdown(
-                options=["choose one …", *self._lab.presets], description="experiment", layout=Layout(width="auto")
+                options=["choose one …", *self._lab.setup.presets],
+                description="experiment",
+                layout=Layout(width="auto"),
             )
             self._presets.style.description_width = "96px"
             self._presets.observe(self._preset_chosen, "value")
@@ -123,7 +125,7 @@ class TrainingView:
         self._try(partial(self._lab.change, **{name: value}))
 
     def _preset_chosen(self, change: dict[str, Any]) -> None:
-        if change["new"] in self._lab.presets:
+        if change["new"] in self._lab.setup.presets:
             self._try(partial(self._lab.preset, change["new"]))
             self._presets.value = self._presets.options[0]
 
@@ -182,7 +184,7 @@ class TrainingView:
             self._last_epoch.add_class("learnkit-of-before")  # pale until the new run has something to show
             return
         images, _ = run.training.data.split("validation")
-        classes = self._lab.data.classes
+        classes = self._lab.setup.data.classes
         self._confusion.value = training_html.confusion(run.confusion_matrix, classes)
         self._mistakes.value = f"<h4>still wrong</h4>{training_html.mistakes(run.evaluation, images, classes)}"
         self._last_epoch.remove_class("learnkit-of-before")
