@@ -12,20 +12,28 @@ from matplotlib.figure import Figure
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
-# All labs share this. The first rules show the still picture only where no live view stands before it; the script lets
-# a screen reader speak each slider's name and the value that is shown beside it, which ipywidgets does not tell.
-PAGE = """<style>
+# The third output, which all labs share. Its rules show the still picture only where no live view stands before it, and
+# words of ours where JupyterLab has some about a missing model. The script lets a screen reader speak each slider's
+# name and the value that is shown beside it, which ipywidgets does not tell.
+PAGE = """<style class="learnkit-page">
 .jp-OutputArea-child:has(.learnkit-lab:not(.jupyter-widgets-disconnected)) + .jp-OutputArea-child:has(img) {
   display: none }
-.learnkit-lab.jupyter-widgets-disconnected > *, .learnkit-lab.jupyter-widgets-disconnected::before { display: none }
-.learnkit-lab.jupyter-widgets-disconnected::after {
-  content: "There is no kernel behind this lab any more. Run this cell again." }
+.learnkit-lab.jupyter-widgets-disconnected > *, .learnkit-lab.jupyter-widgets-disconnected::before,
+.jp-OutputArea-child:not(:has(.learnkit-lab)):has(+ .jp-OutputArea-child + .jp-OutputArea-child .learnkit-page)
+  > .jp-OutputArea-output > * { display: none }
+.jp-OutputArea-child:not(:has(.learnkit-lab)):has(+ .jp-OutputArea-child + .jp-OutputArea-child .learnkit-page)
+  > .jp-OutputArea-output { font-size: 0 }
+.learnkit-lab.jupyter-widgets-disconnected::after,
+.jp-OutputArea-child:not(:has(.learnkit-lab)):has(+ .jp-OutputArea-child + .jp-OutputArea-child .learnkit-page)
+  > .jp-OutputArea-output::after {
+  font-size: 13px; content: "There is no kernel behind this lab. This is how it looked last; run its cell to go on." }
 %s</style>
 <script>
 window.learnkitNames ??= setInterval(() => {
   const say = (element, name, text) => {
     if (element && text && element.getAttribute(name) !== text) element.setAttribute(name, text)
   }
+  for (const icon of document.querySelectorAll(".learnkit-lab button i")) say(icon, "aria-hidden", "true")
   for (const row of document.querySelectorAll(".learnkit-lab .learnkit-row, .learnkit-lab .widget-slider")) {
     const label = row.querySelector(".widget-label")?.textContent
     const field = row.querySelector("input")

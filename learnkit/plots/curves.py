@@ -125,8 +125,12 @@ def run_summary(
     for metric in ("loss", "accuracy"):
         if len(table):
             _draw_learning_curves(panels[metric], table.dropna(subset=metric), metric)
-        panels[metric].set(xlim=(0, None), ylabel=metric, xlabel="epoch" if metric == "accuracy" else "")
-    panels["loss"].set_ylim(0, None)
+        panels[metric].set(
+            xlim=(0, max(1, len(losses) / steps_per_epoch)),
+            ylabel=metric,
+            xlabel="epoch" if metric == "accuracy" else "",
+        )
+    panels["loss"].set_ylim(0, None if len(losses) else 2.5)
     if matrix is None:
         panels["confusion"].set_axis_off()
     else:
