@@ -144,10 +144,39 @@ def test_the_map_of_widths_has_the_mean_of_the_last_epochs_in_its_cells():
     drawn(axes.figure)
 
 
+def summary(**more):
+    """Two epochs of two steps, and a pale run of one epoch behind them."""
+    table = pd.DataFrame({"epoch": [1, 1, 2, 2], "split": ["train", "validation"] * 2, "loss": [2.0, 1.9, 1.5, 1.6]})
+    table["accuracy"] = [np.nan, 0.5, np.nan, 0.6]
+    losses, matrix = np.array([2.3, 2.0, 1.6, 1.5]), torch.tensor([[3, 1], [0, 4]])
+    return plots.run_summary(losses, 2, table, matrix, title="a net", others={"1·2": table[:2]}, **more)
+
+
+def test_a_run_is_summed_up_in_its_losses_its_accuracy_and_its_confusion():
+    figure = summary(classes=["cat", "dog"])
+    loss, accuracy, confusion = (next(axes for axes in figure.axes if axes.get_label() == name) for name in PANELS)
+    curves = [line.get_xydata().tolist() for line in loss.lines]
+    assert [[0.5, 2.3], [1, 2.0], [1.5, 1.6], [2, 1.5]] in curves
+    assert [[1, 1.9], [2, 1.6]] in curves
+    assert [[1, 0.5], [2, 0.6]] in [line.get_xydata().tolist() for line in accuracy.lines]
+    assert [text.get_text() for text in accuracy.texts] == ["1·2"]
+    assert [text.get_text() for text in confusion.texts] == ["3", "1", "0", "4"]
+    assert figure.get_suptitle() == "a net"
+
+
+def test_a_run_that_has_not_begun_has_a_summary_too():
+    nothing = pd.DataFrame(columns=["epoch", "split", "loss", "accuracy"])
+    figure = plots.run_summary(np.array([]), 10, nothing)
+    assert [len(axes.lines) for axes in figure.axes] == [1, 0, 0]
+    drawn(figure)
+
+
+PANELS = ("loss", "accuracy", "confusion")
 EXAMPLES = {
     "attention_heatmap": lambda: plots.attention_heatmap(torch.rand(2, 3, 3), ["a", "b", "c"]),
     "step_losses": lambda: plots.step_losses([2.3, 2.2]),
     "learning_curves": lambda: plots.learning_curves(pd.DataFrame({"epoch": [1], "split": ["train"], "loss": [1.0]})),
+    "run_summary": lambda: summary(),
     "confusion_heatmap": lambda: plots.confusion_heatmap(torch.eye(2, dtype=torch.int64)),
     "drawn_digits": lambda: plots.drawn_digits(
         torch.rand(4, 4), {"net": torch.tensor([0.2, 0.8])}, torch.rand(1, 4, 4), [1], [[0]]

@@ -36,6 +36,7 @@ window.learnkitNames ??= setInterval(() => {
   const say = (element, name, text) => {
     if (element && text && element.getAttribute(name) !== text) element.setAttribute(name, text)
   }
+  for (const icon of document.querySelectorAll(".learnkit-lab button i")) say(icon, "aria-hidden", "true")
   for (const row of document.querySelectorAll(".learnkit-lab .learnkit-row, .learnkit-lab .widget-slider")) {
     const label = row.querySelector(".widget-label")?.textContent
     const field = row.querySelector("input")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import seaborn
 from jaxtyping import Int64
+from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -29,17 +30,25 @@ def confusion_heatmap(matrix: Int64[Tensor, "true predicted"], classes: Sequence
     -------
     matplotlib.figure.Figure
     """
+    side = 1 + 0.5 * len(matrix)
+    figure = Figure(figsize=(side, side), layout="compressed")
+    draw_confusion(figure.subplots(), matrix, classes)
+    return figure
+
+
+def draw_confusion(
+    axes: Axes, matrix: Int64[Tensor, "true predicted"], classes: Sequence[str] | None = None, fontsize: int = 10
+) -> None:
+    """The same on axes that are there already."""
     counts = matrix.cpu().double()
     names = [str(number) for number in range(len(counts))] if classes is None else list(classes)
     if len(names) != len(counts):
         raise ValueError(f"{len(names)} names were given for the {len(counts)} classes of the matrix.")
-    side = 1 + 0.5 * len(counts)
-    figure = Figure(figsize=(side, side), layout="compressed")
-    axes = figure.subplots()
     shares = (counts / counts.sum(1, keepdim=True).clamp(min=1)).numpy()
     seaborn.heatmap(
         shares,
         annot=matrix.cpu().numpy(),
+        annot_kws={"fontsize": fontsize},
         fmt="d",
         cmap="Blues",
         norm=PowerNorm(0.5, vmin=0, vmax=1),
@@ -53,4 +62,3 @@ def confusion_heatmap(matrix: Int64[Tensor, "true predicted"], classes: Sequence
     axes.set(xlabel="predicted", ylabel="true")
     axes.tick_params(length=0)
     axes.tick_params(axis="y", rotation=0)
-    return figure

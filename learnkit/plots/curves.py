@@ -1,14 +1,17 @@
 """What happens in the course of a training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import seaborn
-from jaxtyping import Float
+from jaxtyping import Float, Int64
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from learnkit.plots.style import BLUE, SPLIT_COLOURS, SPLIT_DASHES, SPLIT_MARKERS, styled
+from learnkit.plots.confusion import draw_confusion
+from learnkit.plots.style import BLUE, GREY, SPLIT_COLOURS, SPLIT_DASHES, SPLIT_MARKERS, styled
 
 STEPS_OF_THE_MEAN = 50
 
@@ -71,7 +74,72 @@ def learning_curves(table: pd.DataFrame, metric: str = "loss") -> Figure:
     if missing:
         raise ValueError(f"The table has no column {missing[0]!r}; it has {', '.join(map(repr, table))}.")
     figure = Figure(figsize=(7.5, 3.2))
-    axes = figure.subplots()
+    _draw_learning_curves(figure.subplots(), table, metric)
+    return figure
+
+
+@styled
+def run_summary(
+    losses: Float[np.ndarray, " steps"],
+    steps_per_epoch: int,
+    table: pd.DataFrame,
+    matrix: Int64[Tensor, "true predicted"] | None = None,
+    classes: Sequence[str] | None = None,
+    *,
+    title: str = "",
+    others: Mapping[str, pd.DataFrame] | None = None,
+) -> Figure:
+    """A training on one page: its losses, its accuracy, and which class is taken for which.
+
+    Parameters
+    ----------
+    losses
+        One a step, in nats.
+    steps_per_epoch
+        How many steps make an epoch.
+    table
+        As for `learning_curves`, with the columns ``loss`` and ``accuracy``. It may be empty.
+    matrix
+        The newest confusion matrix, if there is one yet.
+    classes
+        What the classes are called; by default their numbers.
+    title
+        What was trained.
+    others
+        Tables of other trainings by their names; they are drawn pale behind this one.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(9, 4.6))
+    panels = figure.subplot_mosaic([["loss", "confusion"], ["accuracy", "confusion"]], width_ratios=[1.15, 1])
+    for name, other in (others or {}).items():
+        for metric in ("loss", "accuracy"):
+            curve = other[other["split"] == "validation"]
+            panels[metric].plot(curve["epoch"], curve[metric], color=GREY, alpha=0.4, linewidth=1)
+            if metric == "accuracy" and len(curve):
+                place = (curve["epoch"].iloc[-1], curve[metric].iloc[-1])
+                panels[metric].annotate(name, place, fontsize=6, color=GREY, ha="right", va="bottom", parse_math=False)
+    panels["loss"].plot(np.arange(1, len(losses) + 1) / steps_per_epoch, losses, color=BLUE, alpha=0.3, linewidth=0.7)
+    for metric in ("loss", "accuracy"):
+        if len(table):
+            _draw_learning_curves(panels[metric], table.dropna(subset=metric), metric)
+        panels[metric].set(
+            xlim=(0, max(1, len(losses) / steps_per_epoch)),
+            ylabel=metric,
+            xlabel="epoch" if metric == "accuracy" else "",
+        )
+    panels["loss"].set_ylim(0, None if len(losses) else 2.5)
+    if matrix is None:
+        panels["confusion"].set_axis_off()
+    else:
+        draw_confusion(panels["confusion"], matrix, classes, fontsize=7)
+    figure.suptitle(title, fontsize="medium", x=0.01, ha="left", parse_math=False)
+    return figure
+
+
+def _draw_learning_curves(axes: Axes, table: pd.DataFrame, metric: str) -> None:
     seaborn.lineplot(
         table,
         x="epoch",
@@ -85,4 +153,3 @@ def learning_curves(table: pd.DataFrame, metric: str = "loss") -> Figure:
     )
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(title=None)
-    return figure

@@ -1,0 +1,293 @@
+"""The training lab as a learner sees it and a screen reader speaks it, in all the states that its cell can be in."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from learner import choose, open_notebook
+from nbconvert import HTMLExporter
+from playwright.sync_api import Locator, Page, expect
+
+import course
+
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+TRAIN = """from learnkit import labs
+lab = labs.TrainingLab(hidden=(32, 16), activation="relu", device="cpu", {more})
+lab"""
+NAME_OF_FOCUSED = """(() => {
+  const it = document.activeElement
+  return it.getAttribute("aria-label") || it.labels?.[0]?.textContent || it.textContent
+})()"""
+PATIENCE = 60_000  # milliseconds, on a machine that is busy with other things
+
+
+def written(lab, name: str, more: str) -> str:
+    """A notebook with a training lab in its first cell, and another cell."""
+    cells = [nbformat.v4.new_code_cell(source) for source in (TRAIN.format(more=more), "lab.training.step")]
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), lab.folder / name)
+    return name
+
+
+def shown(page: Page) -> Locator:
+    """Run the first cell; the lab that appears."""
+    page.locator(".jp-CodeCell").first.click()
+    choose(page, "Run", "Run Selected Cell")
+    lab = page.locator(".learnkit-lab")
+    expect(lab.locator(".learnkit-status")).to_contain_text("ready", timeout=PATIENCE)
+    return lab
+
+
+def press(lab: Locator, words: str) -> None:
+    lab.get_by_role("button", name=words, exact=True).click()
+
+
+def status(lab: Locator, words: str) -> None:
+    expect(lab.locator(".learnkit-status")).to_contain_text(re.compile(words), timeout=PATIENCE)
+
+
+def row(lab: Locator, label: str) -> Locator:
+    return lab.locator(".learnkit-row", has_text=re.compile(f"^{label}$"))
+
+
+def curve(lab: Locator) -> str:
+    """The thick curve of the loss, as bqplot draws it."""
+    return lab.locator(".learnkit-loss path.line").nth(2).get_attribute("d") or ""
+
+
+def save(page: Page) -> None:
+    choose(page, "File", "Save Notebook")
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+
+
+def no_violations(page: Page) -> None:
+    if not AXE.exists():
+        if course.is_ci():
+            pytest.fail("axe-core is not installed, and in CI its check may not be left out.")
+        pytest.skip("needs axe-core: npm install --prefix tests/browser --no-save axe-core")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    violations = page.evaluate("axe.run('.jp-OutputArea').then(result => result.violations)")
+    serious = [(found["id"], found["nodes"][0]["html"]) for found in violations if found["impact"] != "minor"]
+    assert serious == []
+
+
+def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page, lab, screenshots):
+    hosts = set()
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
+    open_notebook(page, lab, written(lab, "training.ipynb", "epochs=100"))
+    it = shown(page)
+    page.wait_for_timeout(1_000)
+    status(it, "ready: epoch 1 of 100, step 0")  # to show it starts nothing
+    assert curve(it) == ""
+
+    # A key on a slider: the net trains, its curve grows, and nothing on the page changes its place.
+    handle = row(it, "width 2").locator(".noUi-handle")
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    expect(row(it, "width 2").locator("input")).to_have_value("24")
+    status(it, "training: epoch [2-9]")
+    expect(it.locator(".learnkit-network")).to_contain_text(
+        f"{784 * 32 + 32 + 32 * 24 + 24 + 24 * 10 + 10:,} parameters"
+    )
+    heights = page.evaluate(
+        """async area => {
+          const heights = new Set(), curves = new Set()
+          const end = performance.now() + 2000
+          while (performance.now() < end) {
+            heights.add(document.querySelector(area).getBoundingClientRect().height)
+            curves.add(document.querySelectorAll(".learnkit-loss path.line")[2].getAttribute("d"))
+            await new Promise(requestAnimationFrame)
+          }
+          return [heights.size, curves.size]
+        }""",
+        ".jp-OutputArea",
+    )
+    assert heights[0] == 1
+    assert heights[1] > 5
+
+    # Another cell can run beside it.
+    page.locator(".jp-CodeCell").last.click()
+    choose(page, "Run", "Run Selected Cell")
+    expect(page.locator(".jp-OutputArea-output").last).to_have_text(re.compile(r"^\d+$"))
+    status(it, "training")
+
+    press(it, "Pause")
+    status(it, "paused")
+    before = it.locator(".learnkit-status").inner_text()
+    step = int(re.search(r"step ([\d,]+)", before)[1].replace(",", ""))
+    press(it, "Step")
+    status(it, f"paused: .*step {step + 1:,} of")
+    press(it, "Train")
+    status(it, "training")
+    press(it, "Pin")
+    expect(it.locator(".learnkit-pinned tr")).to_have_count(2)
+    page.screenshot(path=screenshots / "training_lab_pinned.png")
+
+    # 300 typed is 300 trained; what is no number is refused, in words, and the curve goes on.
+    field = row(it, "width 1").locator("input")
+    field.fill("300")
+    field.press("Enter")
+    expect(it.locator(".learnkit-net")).to_have_attribute("aria-label", re.compile("784 to 300 to 24 to 10"))
+    for wrong in ("0", "-5", "99999", "1e9", "wide", ""):
+        field.fill(wrong)
+        field.press("Enter")
+        expect(it.get_by_role("status")).to_have_text(f"width 1 is '{wrong}'; expected a whole number from 1 to 2,048.")
+        expect(field).to_have_value("300")
+    status(it, "training")
+
+    # A rate that is too large: it says so, the curve stays, and the next move starts afresh.
+    rate = row(it, "learning rate").locator("input")
+    it.get_by_label("activation").select_option("none")
+    rate.fill("1e6")
+    rate.press("Enter")
+    expect(it.get_by_role("status")).to_contain_text("The learning rate is 1e+06: try 100000", timeout=PATIENCE)
+    page.screenshot(path=screenshots / "training_lab_diverged.png")
+    row(it, "learning rate").locator(".noUi-handle").focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowLeft")
+    expect(rate).to_have_value("0.1")
+    status(it, "training: epoch [2-9]")
+    expect(it.get_by_role("status")).to_have_text("")
+
+    # An experiment of the notes asks before it runs; the test set is looked at on demand.
+    it.get_by_label("experiment").select_option("1,256")
+    expect(it.locator(".learnkit-question")).to_contain_text("what do you expect, compared with the run before")
+    page.screenshot(path=screenshots / "training_lab_question.png")
+    press(it, "worse")
+    status(it, "training: epoch 1 of 20")
+    press(it, "Look at the test set")
+    expect(it.get_by_role("status")).to_contain_text("You have looked once", timeout=PATIENCE)
+    press(it, "Reset")
+    status(it, "ready: epoch 1 of 20, step 0 of 6,000")
+    press(it, "Unpin all")
+    expect(it.locator(".learnkit-pinned")).to_have_count(0)
+    assert hosts == {lab.url.removeprefix("http://")}
+
+
+def test_it_is_there_after_a_reload_and_leaves_a_picture_when_its_kernel_goes(page, lab, screenshots):
+    name = written(lab, "states.ipynb", "epochs=1000")
+    open_notebook(page, lab, name)
+    it = shown(page)
+    picture = page.locator(".jp-CodeCell").first.locator(".jp-RenderedImage img")
+    expect(picture).to_be_hidden()
+    still = picture.get_attribute("src")
+    press(it, "Train")
+    status(it, "training: epoch [2-9]")
+    press(it, "Pause")
+    status(it, "paused")
+    expect(picture).not_to_have_attribute("src", still)  # it is renewed, though nobody sees it
+    press(it, "Train")
+    status(it, "training")
+    save(page)
+
+    # Reloaded: the lab is there again, the training went on, and keys reach the kernel.
+    page.reload()
+    status(it, "training")
+    expect(picture).to_be_hidden()
+    names = it.locator(".noUi-handle").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
+    assert {"hidden layers", "width 1", "learning rate"} <= set(names)
+    row(it, "width 2").locator(".noUi-handle").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(it.locator(".learnkit-net")).to_have_attribute("aria-label", re.compile("784 to 32 to 12 to 10"))
+    status(it, "training")
+    page.screenshot(path=screenshots / "training_lab_reloaded.png")
+
+    # The kernel is restarted: words instead of a spinner, and the picture.
+    choose(page, "Kernel", "Restart Kernel…")
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    expect(picture).to_be_visible(timeout=PATIENCE)
+    for part in it.locator("> *").all():
+        expect(part).to_be_hidden()
+    assert "There is no kernel behind this lab" in words_after(it)
+    page.screenshot(path=screenshots / "training_lab_restarted.png")
+
+    # Opened again: the picture, and no error.
+    page.reload()
+    expect(picture).to_be_visible(timeout=PATIENCE)
+    expect(it).to_have_count(0)
+    page.wait_for_timeout(2_000)
+    view = page.locator(".jp-OutputArea-output").first
+    assert "There is no kernel behind this lab" in words_after(view)
+    assert view.evaluate("view => getComputedStyle(view).fontSize") == "0px"  # what JupyterLab says of it
+    page.screenshot(path=screenshots / "training_lab_reopened.png")
+
+
+def words_after(place: Locator) -> str:
+    return place.evaluate("place => getComputedStyle(place, '::after').content")
+
+
+@pytest.mark.filterwarnings("ignore:Your element with mimetype")  # nbconvert's word for the view, which it leaves out
+def test_a_copy_that_is_not_trusted_and_exported_html_show_the_picture(page, lab, screenshots):
+    name = written(lab, "copied.ipynb", "epochs=1000")
+    open_notebook(page, lab, name)
+    shown(page)
+    save(page)
+    notebook = nbformat.read(lab.folder / name, as_version=4)
+    kinds = [list(output["data"]) for output in notebook.cells[0].outputs]
+    assert kinds[0] == ["application/vnd.jupyter.widget-view+json"]
+    assert kinds[1] == ["image/png"]
+    notebook.cells[1].source = "# a stranger's"
+    nbformat.write(notebook, lab.folder / "stranger.ipynb")
+    open_notebook(page, lab, "stranger.ipynb")
+    expect(page.locator(".jp-RenderedImage img")).to_be_visible()
+    page.screenshot(path=screenshots / "training_lab_untrusted.png")
+
+    html, _ = HTMLExporter().from_notebook_node(notebook)
+    (lab.folder / "exported.html").write_text(html, encoding="utf-8")
+    page.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
+    page.goto((lab.folder / "exported.html").as_uri())
+    expect(page.locator(".jp-RenderedImage img")).to_be_visible()
+
+
+def test_a_screen_reader_finds_no_fault_live_or_after_a_reload_and_tab_reaches_every_control(page, lab):
+    open_notebook(page, lab, written(lab, "spoken.ipynb", "epochs=1000"))
+    it = shown(page)
+    press(it, "Train")
+    status(it, "training: epoch [2-9]")
+    press(it, "Pause")
+    status(it, "paused")
+    handle = row(it, "width 1").locator(".noUi-handle")
+    expect(handle).to_have_attribute("aria-label", "width 1")
+    expect(handle).to_have_attribute("aria-valuetext", "32")
+    field = row(it, "width 1").locator("input")
+    field.fill("300")
+    field.press("Enter")
+    expect(handle).to_have_attribute("aria-valuetext", "300")
+
+    it.get_by_role("button", name="Train").focus()
+    reached = set()
+    for _ in range(40):
+        reached.add(page.evaluate(NAME_OF_FOCUSED).strip())
+        page.keyboard.press("Tab")
+    buttons = {"Train", "Pause", "Step", "Reset", "Pin", "Unpin all", "Look at the test set", "experiment"}
+    of_net = {"hidden layers", "width 1", "width 2", "activation"}
+    of_training = {"optimizer", "learning rate", "batch size", "epochs", "train on", "seed", "device"}
+    assert buttons | of_net | of_training <= reached
+    save(page)
+    no_violations(page)
+    page.reload()
+    expect(handle).to_have_attribute("aria-label", "width 1", timeout=PATIENCE)
+    no_violations(page)
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_it_fits_from_700_to_1600_pixels(page, lab, screenshots, theme):
+    open_notebook(page, lab, written(lab, f"{theme}.ipynb", "epochs=3, learning_rate=0.1"))
+    choose(page, "Settings", "Theme", f"JupyterLab {theme}")
+    choose(page, "View", "Appearance", "Show Left Sidebar")
+    it = shown(page)
+    press(it, "Train")
+    status(it, "ended")
+    press(it, "Pin")
+    expect(it.locator(".learnkit-pinned tr")).to_have_count(2)
+    for width in (700, 1000, 1600):
+        page.set_viewport_size({"width": width, "height": 1300})
+        page.wait_for_timeout(500)
+        room = page.locator(".jp-OutputArea").first.bounding_box()
+        for part in it.locator(".widget-button, .learnkit-row, .bqplot, .learnkit-net, .learnkit-confusion").all():
+            box = part.bounding_box()
+            if box is not None:
+                assert room["x"] - 1 <= box["x"]
+                assert box["x"] + box["width"] <= room["x"] + room["width"] + 1
+        page.screenshot(path=screenshots / f"training_lab_{theme.lower()}_{width}.png")
