@@ -16,6 +16,7 @@ nbval's own tags ``raises-exception``, ``nbval-ignore-output`` and ``nbval-skip`
 import base64
 import hashlib
 import io
+import itertools
 import math
 import re
 import time
@@ -201,17 +202,30 @@ def without_views(outputs: list[NotebookNode], models: dict[str, dict]) -> list[
 
 
 def _within(model: str, models: dict[str, dict]) -> Iterator[dict]:
-    state = models.get(model, {})
+    """All widgets of a view that can be seen. Of a slider without a number beside it, the next field has the number."""
+    state = _state(model, models)
+    if _state(state.get("layout"), models).get("display") == "none":
+        return
     yield state
-    for child in state.get("children", []):
-        yield from _within(child.removeprefix("IPY_MODEL_"), models)
+    children = state.get("children") or []
+    for child, after in itertools.zip_longest(children, children[1:]):
+        following = _state(after, models)
+        for part in _within(child, models):
+            unnamed_field = "value" in following and not following.get("description")
+            silent = part.get("readout") is False and unnamed_field
+            said = {"value": following["value"], "_options_labels": None, "readout": True} if silent else {}
+            yield {**part, **said}
+
+
+def _state(model: str | None, models: dict[str, dict]) -> dict:
+    return models.get((model or "").removeprefix("IPY_MODEL_"), {})
 
 
 def _control(state: dict) -> str | None:
     name = state.get("description")
-    if not name:
+    if not name or state.get("readout") is False:
         return None
-    if "_options_labels" in state:
+    if state.get("_options_labels"):
         chosen = state.get("index")
         return f"{name}: {'nothing' if chosen is None else state['_options_labels'][chosen]}"
     return f"{name}: {state['value']}" if "value" in state else f"[{name}]"

@@ -57,12 +57,20 @@ LIES = {
     "a number beyond its tag": ("print(0.97)", "print(0.95)", ["atol=0.01: the spread over seeds"]),
 }
 
+# A slider that shows no number, with a field that does; and another that is hidden.
+BOARD = """slider = widgets.SelectionSlider(options=[1, 2, 4], description='width', readout=False)
+field = widgets.Text({value!r})
+hidden = widgets.IntSlider({seed}, description='seed', layout={{'display': 'none'}})
+widgets.VBox([widgets.HBox([slider, field]), hidden, widgets.HTML('')])"""
+LIES["a number in the field beside a slider"] = (BOARD.format(value="3", seed=0), BOARD.format(value="4", seed=0), [])
+
 # What may come out on another machine, and passes.
 SMALL_CHANGES = {
     "a last digit": ("print(0.91700001)", "print(0.91700003)", []),
     "blanks": ("print('a  b')", "print('a b')", []),
     "a number within its tag": ("print(0.972)", "print(0.968)", ["atol=0.01: the spread over seeds"]),
     "a time": ("print('3.1 seconds')", "print('9 seconds')", ["clock"]),
+    "a control that is not shown": (BOARD.format(value="3", seed=0), BOARD.format(value="3", seed=1), []),
     "a curve that moves within its tag": (
         "draw()",
         "f = draw(); [line.set_ydata(line.get_ydata() + 1) for line in f.axes[0].lines]; f",

@@ -1,5 +1,7 @@
 """Day 1 as a learner sees it."""
 
+import re
+
 import nbformat
 import pytest
 from learner import choose, open_notebook, run_all, scroll_to
@@ -14,27 +16,36 @@ def test_a_learner_runs_all_of_day_1_and_moves_its_sliders(page, lab, screenshot
     open_notebook(page, lab, NAME)
     run_all(page, lab.folder / NAME)
 
-    # The threshold: a key moves it, and counts and picture follow.
-    judge = page.locator(".jp-Cell", has_text="widgets.interact(judge").first
+    # The threshold: a key moves it, and the counts follow.
+    judge = page.locator(".jp-Cell", has_text="labs.ThresholdLab").first
     scroll_to(judge)
-    output = judge.locator(".jp-OutputArea-output", has_text="TP").last
-    expect(output).to_contain_text("TP 824")
+    numbers = judge.locator(".learnkit-numbers")
+    before = numbers.inner_text()
     judge.locator(".noUi-handle").focus()
     for _ in range(4):
         page.keyboard.press("ArrowRight")
-    expect(judge.locator(".widget-readout")).to_have_text("1.00")
-    expect(output).not_to_contain_text("TP 824")
-    expect(output).to_contain_text("TP ")
-    expect(judge.locator("img")).to_be_visible()
+    expect(numbers).not_to_have_text(before, use_inner_text=True)
     judge.screenshot(path=screenshots / "day1_threshold.png")
 
-    # The last sliders: a press of the button trains a net and draws its losses.
-    sliders = page.locator(".jp-Cell", has_text="widgets.interact_manual").last
-    scroll_to(sliders)
-    sliders.locator("button", has_text="Train").click()
-    expect(sliders.locator(".jp-OutputArea img")).to_be_visible(timeout=60_000)
-    expect(sliders).to_contain_text("sizes [784, 128, 128, 10], validation accuracy 0.9")
-    sliders.screenshot(path=screenshots / "day1_sliders.png")
+    # The board of sliders: a key on one of them, and a net trains to its end.
+    board = page.locator(".jp-Cell", has_text="labs.TrainingLab(").last
+    scroll_to(board)
+    board.locator(".learnkit-row", has_text="width 1").locator(".noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    expect(board.locator(".learnkit-status")).to_contain_text("ended", timeout=60_000)
+    expect(board.locator(".learnkit-status")).to_contain_text("accuracy 0.9")
+    board.screenshot(path=screenshots / "day1_sliders.png")
+
+    # A digit, drawn: two nets say what it is.
+    drawing = page.locator(".jp-Cell", has_text="labs.DrawLab").last
+    scroll_to(drawing)
+    box = drawing.locator(".pad").bounding_box()
+    page.mouse.move(box["x"] + 140, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 140, box["y"] + 240, steps=8)
+    page.mouse.up()
+    expect(drawing).to_contain_text(re.compile(r"says \d"))
+    drawing.screenshot(path=screenshots / "day1_drawing.png")
 
     choose(page, "File", "Save Notebook")
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)
@@ -42,7 +53,7 @@ def test_a_learner_runs_all_of_day_1_and_moves_its_sliders(page, lab, screenshot
     outputs = [output for cell in saved.cells if cell.cell_type == "code" for output in cell.outputs]
     assert [output for output in outputs if output.output_type == "error"] == []
     assert [output for output in outputs if output.get("name") == "stderr"] == []
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 7
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 10
     assert hosts == {lab.url.removeprefix("http://")}
 
 
