@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,10 +52,16 @@ class Lab:
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab as `course.py lab` starts it, on copies in a folder of its own and with nobody's settings."""
-    home = tmp_path_factory.mktemp("jupyter")
     folder = tmp_path_factory.mktemp("我的 notebooks")
     for notebook in course.NOTEBOOKS.glob("*.ipynb"):
         shutil.copy(notebook, folder)
+    with jupyterlab(tmp_path_factory.mktemp("jupyter"), folder) as running:
+        yield running
+
+
+@contextmanager
+def jupyterlab(home: Path, folder: Path) -> Iterator[Lab]:
+    """JupyterLab with its settings in one folder, showing another."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
