@@ -16,8 +16,9 @@ import nbformat
 from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "browser"))
-from conftest import jupyterlab
 from learner import choose, open_notebook
+
+from conftest import jupyterlab
 
 KEYS = 30
 ROUNDS = 7
