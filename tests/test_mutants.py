@@ -85,9 +85,11 @@ def test_words_choose_among_the_mutants_and_one_that_is_in_none_is_refused(libra
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_after_a_change_only_the_mutants_that_it_touches_are_made(library, capsys):
     root = library(KILLED)
+    (root / "README.md").write_text("A library.")
     for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=all"]):
         who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
         subprocess.run(["git", *who, *command], cwd=root, check=True)
+    (root / "README.md").write_text("A library of one line.")
     assert main(["--changed", "HEAD"], root) == 0
     assert "0 of 0 mutants" in capsys.readouterr().out
     (root / "library.py").write_text(f"{DOUBLE}\n")
