@@ -97,7 +97,7 @@ def status(words: str, run: Run) -> str:
     share, losses = run.training.step / len(run.training), run.losses
     figures = []
     if len(losses):
-        figures.append(f"loss of this batch <b>{losses[-1]:.3f}</b>")
+        figures.append(f"loss of this batch <b>{_short(losses[-1])}</b>")
     if run.epochs:
         last = run.epochs[-1]
         figures.append(f"{looked_at(run)} loss <b>{last.loss:.3f}</b>, accuracy <b>{last.accuracy:.3f}</b>")
@@ -105,6 +105,10 @@ def status(words: str, run: Run) -> str:
         f'<progress aria-label="of this training" max="1" value="{share:.4f}"></progress>'
         f"<p>{html.escape(words)}</p><p>{' · '.join(figures)}&nbsp;</p>"
     )
+
+
+def _short(loss: float) -> str:
+    return f"{loss:.3f}" if loss < 1_000 else f"{loss:.2g}"
 
 
 def legends(run: Run) -> tuple[str, str]:
