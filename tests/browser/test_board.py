@@ -103,10 +103,10 @@ def no_violations(page: Page) -> None:
 def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page, lab, screenshots):
     hosts = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
-    open_notebook(page, lab, written(lab, "training.ipynb", "epochs=100"))
+    open_notebook(page, lab, written(lab, "training.ipynb", "epochs=1000"))
     it = shown(page)
     page.wait_for_timeout(1_000)
-    status(it, "ready: epoch 1 of 100, step 0")  # to show it starts nothing
+    status(it, "ready: epoch 1 of 1000, step 0")  # to show it starts nothing
     assert curve(it) == ""
 
     # A key on a slider: the net trains, its curve grows, and nothing on the page changes its place.
@@ -114,7 +114,7 @@ def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page
     handle.focus()
     page.keyboard.press("ArrowRight")
     expect(row(it, "width 2").locator("input")).to_have_value("24")
-    status(it, "training: epoch [2-9]")
+    status(it, r"training: epoch ([2-9]|\d\d)")
     expect(it.locator(".learnkit-network")).to_contain_text(
         f"{784 * 32 + 32 + 32 * 24 + 24 + 24 * 10 + 10:,} parameters"
     )
@@ -175,7 +175,7 @@ def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page
     for _ in range(6):
         page.keyboard.press("ArrowLeft")
     expect(rate).to_have_value("0.1")
-    status(it, "training: epoch [2-9]")
+    status(it, r"training: epoch ([2-9]|\d\d)")
     expect(it.get_by_role("status")).to_have_text("")
 
     # An experiment of the notes asks before it runs; the test set is looked at on demand.
@@ -183,7 +183,7 @@ def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page
     expect(it.locator(".learnkit-question")).to_contain_text("what do you expect, compared with the run before")
     page.screenshot(path=screenshots / "training_lab_question.png")
     press(it, "worse")
-    status(it, "training: epoch 1 of 20")
+    status(it, r"training: epoch \d+ of 20,")
     press(it, "Look at the test set")
     expect(it.get_by_role("status")).to_contain_text("You have looked once", timeout=PATIENCE)
     press(it, "Reset")
@@ -201,7 +201,7 @@ def test_it_is_there_after_a_reload_and_leaves_a_picture_when_its_kernel_goes(pa
     expect(picture).to_be_hidden()
     still = picture.get_attribute("src")
     press(it, "Train")
-    status(it, "training: epoch [2-9]")
+    status(it, r"training: epoch ([2-9]|\d\d)")
     press(it, "Pause")
     status(it, "paused")
     expect(picture).not_to_have_attribute("src", still)  # it is renewed, though nobody sees it
@@ -272,7 +272,7 @@ def test_a_screen_reader_finds_no_fault_live_or_after_a_reload_and_tab_reaches_e
     open_notebook(page, lab, written(lab, "spoken.ipynb", "epochs=1000"))
     it = shown(page)
     press(it, "Train")
-    status(it, "training: epoch [2-9]")
+    status(it, r"training: epoch ([2-9]|\d\d)")
     press(it, "Pause")
     status(it, "paused")
     handle = row(it, "width 1").locator(".noUi-handle")
