@@ -2,7 +2,8 @@
 
 What a cell shows is compared with what was saved: words to the letter, numbers within a tolerance, pictures but for a
 shift of a pixel, the controls of widgets and what they show. Of a traceback that a lesson wants, the error's name
-and message count. A cell says in its tags how much more is allowed, each time with the reason:
+and message count. A cell says in its tags how much more is allowed, each time with the reason (without a comma, which
+Jupyter does not allow in a tag):
 
 ``rtol=0.01: …``    numbers may differ by this share, integers too (without: 0.001, and integers not at all)
 ``atol=0.02: …``    and by so much (without: 0.000001)

@@ -76,8 +76,8 @@ class Positive:
         raise ValueError(f"{in_words(name)} is {value!r}; expected a number above 0, such as {self.default:g}.")
 
     def said(self, value: float) -> str:
-        short = f"{value:g}"
-        return short if float(short) == value else f"{value:.15g}"
+        short, exact = f"{value:g}", f"{value:.15g}"
+        return short if float(short) == float(exact) else exact
 
 
 @dataclass(frozen=True)

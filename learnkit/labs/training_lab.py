@@ -77,7 +77,7 @@ class TrainingLab:
         self.expectation: Expectation | None = None
         self.message = ""
         self.status = "ready"  # or training, waiting (for another lab), paused, ended, stopped (by an error)
-        self.run = self.setup.build(self.values)
+        self.run = self.setup.build(dict(self.values))  # a copy: what the controls show goes on
         self._wanted = self._built = 0  # the number of the run that is wanted, and of the one that is there
         self._runner = Runner(self._come_to_rest, self._wait_for_turn, self._fail)
         self._view: TrainingView | None = None
