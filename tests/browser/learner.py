@@ -30,9 +30,19 @@ def run_all(page: Page, saved: Path) -> nbformat.NotebookNode:
     expect(last_prompt).to_have_text("[ ]:")
     choose(page, "Run", "Run All Cells")
     expect(last_prompt).to_have_text(re.compile(r"^\[\d+\]:$"), timeout=150_000)
+    return save(page, saved)
+
+
+def save(page: Page, saved: Path) -> nbformat.NotebookNode:
+    """Save the notebook, and return what was saved: the file may still be being written when the page is content."""
     choose(page, "File", "Save Notebook")
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)
-    return nbformat.read(saved, as_version=4)
+    for _ in range(50):
+        try:
+            return nbformat.read(saved, as_version=4)
+        except nbformat.reader.NotJSONError:
+            page.wait_for_timeout(100)
+    raise AssertionError(f"{saved} is no notebook, five seconds after it was saved")
 
 
 def scroll_to(cell: Locator) -> None:

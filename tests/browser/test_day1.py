@@ -2,9 +2,8 @@
 
 import re
 
-import nbformat
 import pytest
-from learner import choose, open_notebook, run_all, scroll_to
+from learner import choose, open_notebook, run_all, save, scroll_to
 from playwright.sync_api import expect
 
 NAME = "day1_metrics_and_first_network.ipynb"
@@ -48,9 +47,7 @@ def test_a_learner_runs_all_of_day_1_and_moves_its_sliders(page, lab, screenshot
     expect(drawing).to_contain_text(re.compile(r"says \d"))
     drawing.screenshot(path=screenshots / "day1_drawing.png")
 
-    choose(page, "File", "Save Notebook")
-    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
-    saved = nbformat.read(lab.folder / NAME, as_version=4)
+    saved = save(page, lab.folder / NAME)
     outputs = [output for cell in saved.cells if cell.cell_type == "code" for output in cell.outputs]
     assert [output for output in outputs if output.output_type == "error"] == []
     assert [output for output in outputs if output.get("name") == "stderr"] == []

@@ -5,7 +5,7 @@ from statistics import median
 
 import nbformat
 import pytest
-from learner import choose, open_notebook, run_all, scroll_to
+from learner import choose, open_notebook, run_all, save, scroll_to
 from playwright.sync_api import Locator, Page, expect
 
 THRESHOLD = """\
@@ -71,9 +71,7 @@ def open_and_run(page: Page, lab, name: str) -> tuple[Locator, Locator]:
 
 
 def saved_pictures(page: Page, lab, name: str) -> list[str]:
-    choose(page, "File", "Save Notebook")
-    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
-    outputs = [output for cell in nbformat.read(lab.folder / name, as_version=4).cells for output in cell.outputs]
+    outputs = [output for cell in save(page, lab.folder / name).cells for output in cell.outputs]
     return [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
 
 
