@@ -8,7 +8,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from learner import choose, open_notebook
+from learner import choose, open_notebook, save
 from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, Page, expect
 
@@ -82,11 +82,6 @@ def curve(lab: Locator) -> str:
     """The thick curve of the loss, as bqplot draws it; nothing, if there is none."""
     drawn = lab.locator(THICK)
     return drawn.get_attribute("d") if drawn.count() else ""
-
-
-def save(page: Page) -> None:
-    choose(page, "File", "Save Notebook")
-    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
 
 
 def no_violations(page: Page) -> None:
@@ -207,7 +202,7 @@ def test_it_is_there_after_a_reload_and_leaves_a_picture_when_its_kernel_goes(pa
     expect(picture).not_to_have_attribute("src", still)  # it is renewed, though nobody sees it
     press(it, "Train")
     status(it, "training")
-    save(page)
+    save(page, lab.folder / name)
 
     # Reloaded: the lab is there again, the training went on, and keys reach the kernel.
     page.reload()
@@ -250,8 +245,7 @@ def test_a_copy_that_is_not_trusted_and_exported_html_show_the_picture(page, lab
     name = written(lab, "copied.ipynb", "epochs=1000")
     open_notebook(page, lab, name)
     shown(page)
-    save(page)
-    notebook = nbformat.read(lab.folder / name, as_version=4)
+    notebook = save(page, lab.folder / name)
     kinds = [list(output["data"]) for output in notebook.cells[0].outputs]
     assert kinds[0] == ["application/vnd.jupyter.widget-view+json"]
     assert kinds[1] == ["image/png"]
@@ -292,7 +286,7 @@ def test_a_screen_reader_finds_no_fault_live_or_after_a_reload_and_tab_reaches_e
     of_net = {"hidden layers", "width 1", "width 2", "activation"}
     of_training = {"optimizer", "learning rate", "batch size", "epochs", "train on", "seed", "device"}
     assert buttons | of_net | of_training <= reached
-    save(page)
+    save(page, lab.folder / "spoken.ipynb")
     no_violations(page)
     page.reload()
     expect(handle).to_have_attribute("aria-label", "width 1", timeout=PATIENCE)
