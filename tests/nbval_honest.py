@@ -21,6 +21,7 @@ import itertools
 import math
 import re
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -238,21 +239,58 @@ def differences(saved: list[NotebookNode], now: list[NotebookNode], allowed: All
     if kinds[0] != kinds[1]:
         return [f"saved were {kinds[0] or 'no outputs'}, and there came {kinds[1] or 'none'}"]
     complaints = []
+    for number, is_picture, one, other in _pairs(saved, now):
+        if not is_picture:
+            complaints += differences_in_text(one, other, allowed)
+        elif folder is not None:
+            complaints += differences_in_picture(one, other, allowed.shift, folder / str(number))
+    return complaints
+
+
+def _pairs(saved: list[NotebookNode], now: list[NotebookNode]) -> Iterator[tuple[int, bool, str, str]]:
+    """What is to be compared: the number of the output, whether it is a picture, what was saved, and what came."""
     for number, (one, other) in enumerate(zip(saved, now, strict=True)):
         if one.output_type == "stream":
-            complaints += differences_in_text(one.text, other.text, allowed)
+            yield number, False, one.text, other.text
         elif one.output_type == "error":
-            complaints += differences_in_text(f"{one.ename}: {one.evalue}", f"{other.ename}: {other.evalue}", allowed)
+            yield number, False, f"{one.ename}: {one.evalue}", f"{other.ename}: {other.evalue}"
         else:
             for mime in one.data:
-                if mime == "image/png":
-                    if folder is None:
-                        continue
-                    place = folder / str(number)
-                    complaints += differences_in_picture(one.data[mime], other.data[mime], allowed.shift, place)
-                else:
-                    complaints += differences_in_text(str(one.data[mime]), str(other.data[mime]), allowed)
-    return complaints
+                yield number, mime == "image/png", str(one.data[mime]), str(other.data[mime])
+
+
+def tolerance_used(saved: list[NotebookNode], now: list[NotebookNode], allowed: Allowed) -> list[str]:
+    """Where the outputs of a cell differ and may, by how much: so that a tolerance can be set by what is seen."""
+    used, pairs = [], list(_pairs(saved, now))
+    numbers = [
+        (abs(float(a.replace(",", "")) - float(b.replace(",", ""))), a, b)
+        for _, is_picture, one, other in pairs
+        if not is_picture
+        for a, b in zip(NUMBER.findall(one), NUMBER.findall(other), strict=True)
+    ]
+    farthest = max(numbers, default=(0.0, "", ""))
+    if farthest[0] > 0:
+        used.append(f"{farthest[1]} was saved, {farthest[2]} came")
+    shifts = [_shift_needed(one, other, allowed.shift) for _, is_picture, one, other in pairs if is_picture]
+    if max(shifts, default=0) > 1:
+        used.append(f"{max(shifts)} pixels of {allowed.shift}")
+    return used
+
+
+def _shift_needed(saved: str, now: str, allowed: int) -> int:
+    """The smallest with which two pictures pass, to a pixel."""
+    one, other = (_pixels(png) for png in (saved, now))
+    height, width = (min(pair) for pair in zip(one.shape[:2], other.shape[:2], strict=True))
+    one, other = one[:height, :width], other[:height, :width]
+    shifts = range(1, allowed + 1)
+    return shifts[
+        bisect_left(shifts, True, key=lambda shift: (difference_of_pictures(one, other, shift) <= DIFFERENT).all())
+    ]
+
+
+def _pixels(png: str) -> np.ndarray:
+    """Of a PNG file in base64, ``(height, width, 3)``, from 0 to 1."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB"), dtype=np.float32) / 255
 
 
 def _kind(output: NotebookNode) -> str:
@@ -350,6 +388,14 @@ class HonestCell(IPyNbCell):
             if complaints:
                 shown = f"saved:\n{in_words(self.cell.outputs)}\n\nnow:\n{in_words(now)}"
                 self._fail("does not show what was saved", "\n".join([*complaints, "", shown]))
+            used = (
+                []
+                if allowed.factor or folder is None
+                else tolerance_used(join_streams(self.cell.outputs), now, allowed)
+            )
+            if used:
+                name = f"{self.path.name}, cell {self.cell_num}"
+                self.config.stash.setdefault(USED, []).append(f"{name}: {'; '.join(used)}")
 
     def _run(self, timeout: float) -> list[NotebookNode]:
         """Execute the cell; its outputs, once the kernel is idle again."""
@@ -455,6 +501,7 @@ class HonestNotebook(IPyNbFile):
 
 
 SECONDS = pytest.StashKey[Counter]()
+USED = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -477,3 +524,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("seconds that the notebooks took")
         for name, taken in seconds.items():
             terminalreporter.line(f"{taken:6.1f}  {name}")
+    used = terminalreporter.config.stash.get(USED, [])
+    if used:
+        terminalreporter.section("what differs and may")
+        for line in used:
+            terminalreporter.line(line)

@@ -141,6 +141,16 @@ def test_a_failed_pictures_files_lie_in_the_folder_that_the_message_names(checke
     assert sorted(path.name for path in Path(folder).iterdir()) == ["difference.png", "now.png", "saved.png"]
 
 
+def test_what_differs_and_may_is_told_so_that_a_tolerance_can_be_set_by_it(checked):
+    assert f"{said_of('a number within its tag')}: 0.968 was saved, 0.972 came\n" in checked[1]
+    pixels = re.search(rf"{said_of('a curve that moves within its tag')}: (\d+) pixels of 8\n", checked[1])
+    assert 3 <= int(pixels[1]) <= 7  # a unit is a 40th of the axes, which are about 185 pixels high
+
+
+def said_of(change: str) -> str:
+    return f"elsewhere.ipynb, cell {list(SMALL_CHANGES).index(change) + 1}"
+
+
 def test_the_seconds_of_each_notebook_are_told(checked):
     assert re.search(r"\d+\.\d  true\.ipynb", checked[1])
 

@@ -15,6 +15,7 @@ WINDOW = 20  # steps of the mean
 GRID = "#8882"
 TINY = 1e-9  # is forgiven to a tick that lies on the edge
 TICKS = MaxNLocator(5)  # finds round numbers
+WHOLE = MaxNLocator(5, integer=True)
 
 Curve = tuple[np.ndarray, np.ndarray]  # where, and what
 
@@ -58,11 +59,11 @@ class LiveCurves:
                 continue
             with scale.hold_sync():
                 scale.min, scale.max = map(float, bounds)
-            ticks = TICKS.tick_values(*bounds)
+            ticks = (WHOLE if bounds[1] > 2 else TICKS).tick_values(*bounds)
             axis.tick_values = ticks[(ticks >= bounds[0] - TINY) & (ticks <= bounds[1] + TINY)]
 
     def draw_steps(self, losses: np.ndarray, steps_per_epoch: int) -> None:
-        """The value of each step, and the mean of the last 50."""
+        """The value of each step, and the mean of the last `WINDOW`."""
         _draw(self._steps, thinned(losses), steps_per_epoch)
         _draw(self._mean, smoothed(losses), steps_per_epoch)
 
@@ -118,7 +119,7 @@ def thinned(values: np.ndarray, most: int = POINTS) -> Curve:
 
 
 def smoothed(values: np.ndarray, most: int = POINTS // 2, window: int = WINDOW) -> Curve:
-    """At most so many points of the mean of the last 50 values (of fewer at the beginning)."""
+    """At most so many points of the mean of the last ``window`` values (of fewer at the beginning)."""
     count = len(values)
     ends = np.unique(np.linspace(1, count, min(count, most)).round().astype(int))
     sums = np.concatenate([[0.0], np.cumsum(values)])

@@ -175,7 +175,7 @@ class ThresholdLab:
         )
         self._judge.on_click(lambda _: self._set("costs", JUDGE))
         self._doctor.on_click(lambda _: self._set("costs", DOCTOR))
-        self._message = widgets.HTML().add_class("learnkit-message")
+        self._message = widgets.HTML().add_class("learnkit-refusal")
         self._numbers = widgets.HTML()
 
     def _make_marks(self) -> None:

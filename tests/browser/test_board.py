@@ -34,9 +34,9 @@ STICKS_OUT = """(() => {
 PATIENCE = 60_000  # milliseconds, on a machine that is busy with other things
 
 
-def written(lab, name: str, more: str) -> str:
-    """A notebook with a training lab in its first cell, and another cell."""
-    cells = [nbformat.v4.new_code_cell(source) for source in (TRAIN.format(more=more), "lab.training.step")]
+def written(lab, name: str, more: str, others: tuple[str, ...] = ("lab.training.step",)) -> str:
+    """A notebook with a training lab in its first cell, and other cells."""
+    cells = [nbformat.v4.new_code_cell(source) for source in (TRAIN.format(more=more), *others)]
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), lab.folder / name)
     return name
@@ -56,13 +56,17 @@ def asked(lab, place: str, method: str = "GET") -> Any:
         return json.loads(answer.read() or "null")
 
 
-def shown(page: Page) -> Locator:
-    """Run the first cell; the lab that appears."""
-    page.locator(".jp-CodeCell").first.click()
-    choose(page, "Run", "Run Selected Cell")
+def shown(page: Page | Locator) -> Locator:
+    """Run the first cell, of a page or of one of its notebooks; the lab that appears."""
+    run(page.locator(".jp-CodeCell").first)
     lab = page.locator(".learnkit-lab")
     expect(lab.locator(".learnkit-status")).to_contain_text("ready", timeout=PATIENCE)
     return lab
+
+
+def run(cell: Locator) -> None:
+    cell.locator(".jp-InputArea-editor").click()
+    choose(cell.page, "Run", "Run Selected Cell")
 
 
 def press(lab: Locator, words: str) -> None:
@@ -130,8 +134,7 @@ def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page
     assert heights[1] > 5
 
     # Another cell can run beside it.
-    page.locator(".jp-CodeCell").last.click()
-    choose(page, "Run", "Run Selected Cell")
+    run(page.locator(".jp-CodeCell").last)
     expect(page.locator(".jp-OutputArea-output").last).to_have_text(re.compile(r"^\d+$"))
     status(it, "training")
 
@@ -308,3 +311,45 @@ def test_it_fits_from_700_to_1600_pixels_light_and_dark(page, lab, screenshots):
             page.wait_for_timeout(500)
             assert page.evaluate(STICKS_OUT) == []
             page.screenshot(path=screenshots / f"training_lab_{theme.lower()}_{width}.png")
+
+
+def test_it_is_shown_twice_an_interrupt_pauses_it_and_a_second_notebook_trains_beside_it(page, lab, screenshots):
+    written(lab, "beside.ipynb", "epochs=1000")
+    open_notebook(page, lab, written(lab, "twice.ipynb", "epochs=1000", others=("lab", "lab.wait()", "6 * 7")))
+    twice, cells = (
+        page.locator(".jp-NotebookPanel").first,
+        page.locator(".jp-NotebookPanel").first.locator(".jp-CodeCell"),
+    )
+    shown(twice)
+    run(cells.nth(1))
+    one, other = twice.locator(".learnkit-lab").nth(0), twice.locator(".learnkit-lab").nth(1)
+    press(other, "Train")
+    for view in (one, other):
+        status(view, r"training: epoch ([2-9]|\d\d)")
+
+    # A cell that waits for the training is interrupted: the training pauses, and the kernel lives.
+    run(cells.nth(2))
+    expect(cells.nth(2).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    choose(page, "Kernel", "Interrupt Kernel")
+    for view in (one, other):
+        status(view, "paused")
+    expect(cells.nth(2).locator(".jp-OutputArea-output")).to_contain_text("KeyboardInterrupt")
+    run(cells.nth(3))
+    expect(cells.nth(3).locator(".jp-OutputArea-output")).to_have_text("42")
+    press(one, "Train")
+    status(other, "training")
+
+    # Another notebook, with a kernel of its own, trains at the same time.
+    page.locator(".jp-DirListing-item", has_text="beside.ipynb").dblclick()
+    beside = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)", has_text="TrainingLab")
+    expect(page.locator(".jp-NotebookPanel")).to_have_count(2)
+    it = shown(beside)
+    press(it, "Train")
+    status(it, r"training: epoch ([2-9]|\d\d)")
+    page.screenshot(path=screenshots / "training_lab_beside.png")
+    page.locator(".lm-TabBar-tab", has_text="twice.ipynb").click()
+    status(one, "training")
+    before = one.locator(".learnkit-status").inner_text()
+    expect(one.locator(".learnkit-status")).not_to_have_text(before)
+    press(one, "Pause")
+    status(other, "paused")

@@ -1,5 +1,6 @@
 """ThresholdLab and DrawLab as a learner sees them, in a notebook of their own."""
 
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -92,6 +93,22 @@ def draw(page: Page, pad: Locator, points: list[tuple[int, int]]) -> None:
     page.mouse.up()
 
 
+def draw_with_a_finger(page: Page, pad: Locator, points: list[tuple[int, int]]) -> None:
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    chromium = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *places: tuple[float, float]) -> None:
+        there = [{"x": box["x"] + x, "y": box["y"] + y} for x, y in places]
+        chromium.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": there})
+
+    touch("touchStart", points[0])
+    for (x, y), (to_x, to_y) in pairwise(points):
+        for part in range(1, 9):
+            touch("touchMove", (x + (to_x - x) * part / 8, y + (to_y - y) * part / 8))
+    touch("touchEnd")
+
+
 def test_a_learner_moves_the_threshold_and_draws_a_digit_by_mouse_and_by_keyboard(
     page, lab, notebook, screenshots, capsys
 ):
@@ -150,6 +167,12 @@ def test_a_learner_moves_the_threshold_and_draws_a_digit_by_mouse_and_by_keyboar
     expect(models).to_contain_text("nothing drawn yet")
     board.get_by_role("button", name="keep it as a 0").click()
     expect(board.get_by_role("alert")).to_contain_text("Nothing is drawn yet")
+
+    # A finger draws one, too.
+    draw_with_a_finger(page, pad, SEVEN)
+    expect(models).to_contain_text("FullyConnected says 7")
+    board.get_by_role("button", name="Undo").click()
+    expect(models).to_contain_text("nothing drawn yet")
 
     # The keyboard draws a one, and the notebook's own keys are left alone.
     pad.focus()
