@@ -4,7 +4,6 @@ Figures of nonlinear nets move a little from machine to machine, seconds a lot.
 """
 
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -37,13 +36,18 @@ def day2_epochs() -> pd.DataFrame:
 
 def day4_notes() -> pd.DataFrame:
     """The notes' RNN as Day 4 has it, last update of the state and all."""
-    net = partial(_seeded, definitions("day4_rnn_vectorised")["NotesRNN"])
     settings = [
-        {"optimizer": "sgd", "learning_rate": 0.01, "epochs": 20, "batch_size": 200},
-        {"optimizer": "adam", "learning_rate": 0.001, "epochs": 5, "batch_size": 200},
-        {"optimizer": "adam", "learning_rate": 0.001, "epochs": 5, "batch_size": 64},
+        {"activation": "tanh", "optimizer": "sgd", "learning_rate": 0.01, "epochs": 20, "batch_size": 200},
+        {"activation": "relu", "optimizer": "sgd", "learning_rate": 0.01, "epochs": 20, "batch_size": 200},
+        {"activation": "relu", "optimizer": "adam", "learning_rate": 0.001, "epochs": 5, "batch_size": 200},
+        {"activation": "relu", "optimizer": "adam", "learning_rate": 0.001, "epochs": 5, "batch_size": 64},
     ]
-    return study(settings, range(5), data.load("mnist"), model=net)
+    return study(settings, range(5), data.load("mnist"), model=_notes_rnn)
+
+
+def _notes_rnn(activation: str, *, seed: int) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return definitions("day4_rnn_vectorised")["NotesRNN"](activation=getattr(torch, activation))
 
 
 def day4_nonlinearity() -> pd.DataFrame:
@@ -51,11 +55,6 @@ def day4_nonlinearity() -> pd.DataFrame:
     net = partial(models.ElmanRNN, 28, 128, 10)
     settings = [{"nonlinearity": name, "optimizer": "adam", "learning_rate": 0.001} for name in ("tanh", "relu")]
     return study(settings, range(5), data.load("mnist", validation=10_000), model=net, epochs=3)
-
-
-def _seeded(net: Callable[[], torch.nn.Module], *, seed: int) -> torch.nn.Module:
-    torch.manual_seed(seed)
-    return net()
 
 
 STUDIES = {make.__name__: make for make in (day2_depth, day2_epochs, day4_notes, day4_nonlinearity)}

@@ -54,8 +54,9 @@ class Shown:
     """A lab on the page: three outputs, of which one is seen.
 
     The live view has no text to fall back to, since JupyterLab never would. The still picture is an output of its own,
-    which is renewed in place; the notebook's file keeps the newest. The third output hides the still picture where
-    there is a live view.
+    which is renewed in place; the notebook's file keeps the newest. (Once the page was reloaded, JupyterLab no longer
+    knows which output that is: until the cell runs again, the picture stays as it was.) The third output hides the
+    still picture where there is a live view.
 
     Parameters
     ----------
