@@ -1,0 +1,332 @@
+// The view of AttentionLab. The kernel makes queries, keys and values of a sentence; all that follows from them is
+// computed here, so that sliders and hovering need no kernel. See attention_lab.py for the names that both sides use.
+
+const LARGEST = 40, SMALLEST = 18; // side of a cell, in pixels
+const TWO_DECIMALS = 31, ONE_DECIMAL = 24; // what a cell must measure for them
+const LONGEST_LABEL = 104, GAP = 14;
+const TITLES = { query: "Q", key: "Kᵀ", scores: "scores", scaled: "scaled", weights: "weights", value: "V", output: "output" };
+const TEMPERATURES = Array.from({ length: 21 }, (_, i) => Number((10 ** ((i - 10) / 10)).toPrecision(2)));
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+// A word in its own direction of writing, whatever stands around it.
+const isolated = (word) => make("bdi", {}, word);
+
+// ---------------------------------------------------------------- the numbers
+
+const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
+const column = (rows, j) => rows.map((row) => row[j]);
+const transposed = (rows) => rows[0].map((_, j) => column(rows, j));
+
+function softmax(row) {
+  const most = Math.max(...row);
+  const powers = row.map((x) => Math.exp(x - most));
+  const sum = powers.reduce((a, b) => a + b);
+  return powers.map((x) => x / sum);
+}
+
+// One head, from its queries, keys and values to its output. A matrix is a list of rows; keys are columns, as in Q Kᵀ.
+function attend(words, head, { heads, divisor, causal }) {
+  const own = (rows) => rows.map((row) => row.slice((head * row.length) / heads, ((head + 1) * row.length) / heads));
+  const [query, keys, value] = [words.query, words.key, words.value].map(own);
+  const scores = query.map((q) => keys.map((k) => dot(q, k)));
+  const scaled = scores.map((row, i) => row.map((score, j) => (causal && j > i ? -Infinity : score / divisor)));
+  const weights = scaled.map(softmax);
+  const output = weights.map((row) => transposed(value).map((feature) => dot(row, feature)));
+  return { query, key: transposed(keys), scores, scaled, weights, value, output };
+}
+
+function said(number, decimals = 2) {
+  if (number === -Infinity) return "−∞";
+  const size = Math.abs(number);
+  const text = size >= 1e5 || (size > 0 && size < 5e-4 && decimals > 2) ? number.toExponential(1)
+    : number.toFixed(size >= 100 ? 0 : size >= 10 ? Math.min(decimals, 1) : decimals);
+  return text.replace(/^-(?=[0.]*$)/, "").replace("-", "−");
+}
+
+// ---------------------------------------------------------------- what made a cell
+
+// Rows, columns and cells of other matrices, which light up with cell (i, j) of a matrix.
+const SOURCES = {
+  scores: (i, j) => [{ name: "query", row: i }, { name: "key", column: j }],
+  scaled: (i, j) => [{ name: "scores", row: i, column: j }],
+  weights: (i) => [{ name: "scaled", row: i }],
+  output: (i, j) => [{ name: "weights", row: i }, { name: "value", column: j }],
+};
+
+const term = (kind, number) => make("span", { class: kind }, said(number));
+
+function products(as, bs) {
+  return as.flatMap((a, i) => {
+    const second = bs[i] < 0 ? ["(", term("of-column", bs[i]), ")"] : [term("of-column", bs[i])];
+    return [i ? " + " : "", term("of-row", a), "·", ...second];
+  });
+}
+
+// The sum that made a cell, as text and elements.
+function writtenOut({ name, i, j }, numbers, words, settings) {
+  const [row, other] = [words[i], words[j]].map((word) => (word === undefined ? "" : isolated(word)));
+  const result = make("b", {}, said(numbers[name][i][j], 3));
+  const blocked = settings.causal && j > i;
+  switch (name) {
+    case "query": case "value":
+      return [`${name}, number ${j + 1} of “`, row, "” = ", result, `: the layer's ${name} matrix makes it of the word's vector`];
+    case "key":
+      return [`key, number ${i + 1} of “`, other, "” = ", result, ": the layer's key matrix makes it of the word's vector"];
+    case "scores":
+      return ["score of “", row, "” for “", other, "” = ", ...products(numbers.query[i], column(numbers.key, j)), " = ", result];
+    case "scaled":
+      return blocked
+        ? ["“", row, "” may not look ahead at “", other, "”: −∞ instead of ", said(numbers.scores[i][j] / settings.divisor)]
+        : ["scaled = ", term("of-row", numbers.scores[i][j]), " / (", ...settings.divided, ") = ", result];
+    case "weights": {
+      const scaled = numbers.scaled[i], most = Math.max(...scaled);
+      const less = most > 20 || most < -20 ? most : 0; // where e to that power would be too large or small to be read
+      const power = (x) => [make("i", {}, "e"), make("sup", {}, term("of-row", x - less))];
+      const sum = scaled.reduce((total, x) => total + Math.exp(x - less), 0);
+      const remark = less ? [` (of each, ${said(less)} is taken off, which changes no weight)`] : [];
+      return ["weight of “", other, "” for “", row, "” = ", ...power(scaled[j]), " / (",
+        ...scaled.flatMap((x, k) => [k ? " + " : "", ...power(x)]), ") = ",
+        `${said(Math.exp(scaled[j] - less), 3)} / ${said(sum, 3)} = `, result, ...remark];
+    }
+    case "output":
+      return [`output of “`, row, `”, number ${j + 1} = `, ...products(numbers.weights[i], column(numbers.value, j)), " = ", result];
+  }
+}
+
+// ---------------------------------------------------------------- the matrices
+
+function makeMatrix(name, numbers, rowWords, columnWords, decimals) {
+  const largest = Math.max(...numbers.flat().filter(Number.isFinite).map(Math.abs), 1e-9);
+  const called = (words, k) => words[k] ?? `number ${k + 1}`;
+  const cells = numbers.map((row, i) => row.map((number, j) => {
+    const part = Number.isFinite(number) ? Math.abs(number) / (name === "weights" ? 1 : largest) : 0;
+    const cell = make("td", { role: "gridcell", tabindex: i || j ? -1 : 0, style: `--part: ${part.toFixed(3)}`,
+      "aria-label": `${TITLES[name]}, ${called(rowWords, i)}, ${called(columnWords, j)}: ${said(number)}` },
+      decimals < 0 ? "" : said(number, decimals));
+    if (number < 0) cell.classList.add(Number.isFinite(number) ? "negative" : "blocked");
+    Object.assign(cell, { place: { name, i, j } });
+    return cell;
+  }));
+  const head = numbers[0].map((_, j) => make("th", { role: "columnheader", title: called(columnWords, j) },
+    columnWords[j] === undefined ? String(j + 1) : isolated(columnWords[j])));
+  const rows = cells.map((row, i) => make("tr", { role: "row" },
+    make("th", { role: "rowheader", title: called(rowWords, i) }, rowWords[i] === undefined ? String(i + 1) : isolated(rowWords[i])), ...row));
+  const table = make("table", { role: "grid", "aria-label": TITLES[name] },
+    make("tbody", { role: "rowgroup" }, make("tr", { role: "row" }, make("td", { class: "corner" }), ...head), ...rows));
+  return { cells, element: make("div", { class: `matrix ${name}` }, make("div", { class: "title" }, TITLES[name]), table) };
+}
+
+function makePart(title, ...matrices) {
+  return make("section", { "aria-label": title }, make("h4", {}, title), make("div", { class: "parts" }, ...matrices));
+}
+
+function makeChain(model, sum) {
+  const chain = make("div", { class: "chain" });
+  let current = { name: "weights", i: 1, j: 0 }; // what is lit
+  let numbers = null, matrices = {}, lit = [];
+
+  function settingsOf() {
+    const words = model.get("words"), heads = model.get("heads"), temperature = model.get("temperature");
+    const scale = model.get("scale");
+    const features = { none: 1, head: words.query_features / heads, model: words.embed_dim }[scale];
+    const root = scale === "none" ? ["1"] : ["√", String(features)];
+    const divided = temperature === 1 ? root : [...root, " · ", String(temperature)];
+    return { heads, causal: model.get("causal"), divisor: Math.sqrt(features) * temperature, divided };
+  }
+
+  function light(place) {
+    const cell = matrices[place.name]?.cells[place.i]?.[place.j];
+    if (!cell) return;
+    current = place;
+    for (const each of lit) each.classList.remove("lit", "lit-row", "lit-column");
+    lit = [cell];
+    cell.classList.add("lit");
+    for (const { name, row, column: j } of SOURCES[place.name]?.(place.i, place.j) ?? []) {
+      matrices[name].cells.forEach((cells, i) => cells.forEach((each, k) => {
+        if ((row !== undefined && i !== row) || (j !== undefined && k !== j)) return;
+        each.classList.add(row === undefined ? "lit-column" : "lit-row");
+        lit.push(each);
+      }));
+    }
+    sum.replaceChildren(...writtenOut(place, numbers, model.get("words").tokens, settingsOf()));
+  }
+
+  function draw() {
+    const words = model.get("words"), settings = settingsOf(), { tokens } = words;
+    const focused = chain.contains(document.activeElement) ? document.activeElement.place : null;
+    lit = [];
+    chain.hidden = tokens.length === 0;
+    if (chain.hidden) {
+      sum.replaceChildren();
+      return;
+    }
+    numbers = attend(words, Math.min(model.get("head"), settings.heads - 1), settings);
+    const cell = fit(chain, tokens, numbers);
+    const decimals = cell >= TWO_DECIMALS ? 2 : cell >= ONE_DECIMAL ? 1 : -1;
+    const matrix = (name, rows, columns) => (matrices[name] = makeMatrix(name, numbers[name], rows, columns, decimals)).element;
+    chain.replaceChildren(
+      makePart("scores = Q Kᵀ", matrix("key", [], tokens), matrix("query", tokens, []), matrix("scores", tokens, tokens)),
+      makePart(`scaled = scores / ${said(settings.divisor)}`, matrix("scaled", tokens, tokens)),
+      makePart("weights = softmax of each row, output = weights V",
+        matrix("value", tokens, []), matrix("weights", tokens, tokens), matrix("output", tokens, [])),
+    );
+    const { name, i, j } = current;
+    const { length } = numbers[name];
+    light({ name, i: Math.min(i, length - 1), j: Math.min(j, numbers[name][0].length - 1) });
+    if (focused) goTo(focused.name, focused.i, focused.j);
+  }
+
+  function goTo(name, i, j) {
+    const { cells } = matrices[name];
+    const cell = cells[Math.min(Math.max(i, 0), cells.length - 1)].at(Math.min(Math.max(j, 0), cells[0].length - 1));
+    for (const each of cells.flat()) each.tabIndex = each === cell ? 0 : -1;
+    cell.focus();
+  }
+
+  chain.addEventListener("pointerover", ({ target }) => {
+    const cell = target.closest("td");
+    if (cell?.place) light(cell.place);
+  });
+  chain.addEventListener("focusin", ({ target }) => { if (target.place) light(target.place); });
+  chain.addEventListener("keydown", (event) => {
+    const { place } = event.target;
+    const arrows = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0],
+      Home: [0, -Infinity], End: [0, Infinity] };
+    if (!place || !(event.key in arrows)) return;
+    const [down, right] = arrows[event.key];
+    goTo(place.name, place.i + down, place.j + right);
+    event.preventDefault();
+  });
+  return { chain, draw, settingsOf };
+}
+
+// The largest cells with which queries stand beside scores, and the room that the words need.
+function fit(chain, tokens, { query, value }) {
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = `12px ${getComputedStyle(chain).fontFamily}`;
+  const widest = Math.min(LONGEST_LABEL, Math.ceil(Math.max(...tokens.map((word) => pen.measureText(word).width)))) + 8;
+  const columns = tokens.length + Math.max(query[0].length, value[0].length);
+  const room = chain.parentElement.clientWidth - widest - GAP - 8;
+  const cell = Math.max(SMALLEST, Math.min(LARGEST, Math.floor(room / columns)));
+  chain.classList.toggle("upright", widest > cell);
+  chain.style.cssText = `--cell: ${cell}px; --label: ${widest}px; --gap: ${GAP}px`;
+  return cell;
+}
+
+// ---------------------------------------------------------------- the controls
+
+function makeSlider(label, stops, { read, write, text }) {
+  const input = make("input", { type: "range", min: 0, max: stops().length - 1, "aria-label": label });
+  const output = make("output", {});
+  const show = () => {
+    const values = stops();
+    input.max = values.length - 1;
+    input.value = nearest(values, read());
+    output.textContent = text(read());
+    input.setAttribute("aria-valuetext", output.textContent);
+    input.disabled = values.length === 1;
+  };
+  input.addEventListener("input", () => write(stops()[Number(input.value)]));
+  return { element: make("label", { class: "slider" }, make("span", {}, label), input, output), show };
+}
+
+function nearest(values, value) {
+  const exact = values.indexOf(value);
+  if (exact >= 0 || typeof value !== "number") return exact;
+  return values.reduce((best, x, i) => (Math.abs(Math.log(x / value)) < Math.abs(Math.log(values[best] / value)) ? i : best), 0);
+}
+
+function makeControls(model, settingsOf) {
+  const set = (values) => {
+    model.set(values);
+    model.save_changes();
+  };
+  const one = (name) => ({ read: () => model.get(name), write: (value) => set({ [name]: value }) });
+  const scaleText = (scale) => ({ none: "1", head: "√d_head", model: "√d_model" })[scale];
+  const sliders = [
+    makeSlider("temperature", () => TEMPERATURES, { ...one("temperature"), text: String }),
+    makeSlider("scale", () => ["none", "head", "model"], { ...one("scale"),
+      text: (scale) => (scale === "none" ? "1" : `${scaleText(scale)} = ${said(settingsOf().divisor / model.get("temperature"))}`) }),
+    makeSlider("heads", () => model.get("words").possible_heads, { ...one("heads"),
+      text: (heads) => `${heads}, d_head = ${model.get("words").query_features / heads}` }),
+  ];
+  const causal = make("input", { type: "checkbox", onchange: () => set({ causal: causal.checked }) });
+  const label = make("label", { class: "slider" }, make("span", {}, "causal"), causal, make("output", {}, "no word looks ahead"));
+  const show = () => {
+    for (const slider of sliders) slider.show();
+    causal.checked = model.get("causal");
+  };
+  return { element: make("div", { class: "controls" }, ...sliders.map(({ element }) => element), label), show };
+}
+
+// A small picture of each head's weights; a press shows that head.
+function makeHeads(model, settingsOf) {
+  const group = make("div", { class: "heads", role: "group", "aria-label": "which head is shown" });
+  function draw() {
+    const words = model.get("words"), settings = settingsOf(), shown = Math.min(model.get("head"), settings.heads - 1);
+    const focused = [...group.children].indexOf(document.activeElement);
+    group.hidden = words.tokens.length === 0;
+    if (group.hidden) return;
+    group.replaceChildren(...Array.from({ length: settings.heads }, (_, head) => {
+      const { weights } = attend(words, head, settings);
+      const canvas = make("canvas", { width: weights.length, height: weights.length, "aria-hidden": "true" });
+      const image = new ImageData(weights.length, weights.length);
+      weights.flat().forEach((weight, i) => image.data.set([0, 114, 178, Math.round(255 * weight)], 4 * i));
+      canvas.getContext("2d").putImageData(image, 0, 0);
+      const press = () => {
+        model.set("head", head);
+        model.save_changes();
+      };
+      return make("button", { onclick: press, "aria-pressed": String(head === shown) }, canvas, `head ${head}`);
+    }));
+    group.children[focused]?.focus();
+  }
+  return { group, draw };
+}
+
+function render({ model, el }) {
+  el.classList.add("learnkit-attention");
+  const sum = make("div", { class: "sum", role: "status" });
+  const remark = make("div", { class: "remark", role: "alert" });
+  const { chain, draw, settingsOf } = makeChain(model, sum);
+  const controls = makeControls(model, settingsOf), heads = makeHeads(model, settingsOf);
+  const sentence = make("input", { type: "text", "aria-label": "sentence", dir: "auto", oninput: () => {
+    model.set("sentence", sentence.value);
+    model.save_changes();
+  } });
+  const show = () => {
+    if (sentence !== document.activeElement) sentence.value = model.get("sentence");
+    remark.textContent = model.get("remark");
+    controls.show();
+    heads.draw();
+    draw();
+  };
+  el.append(make("label", { class: "sentence" }, make("span", {}, "sentence"), sentence), remark, controls.element, heads.group,
+    make("p", { class: "hint" }, "Point at a cell, or go to one with Tab and the arrow keys: what it was made of lights up."), sum, chain);
+  // JupyterLab would take an arrow key for its own, and go to another cell of the notebook.
+  el.addEventListener("keydown", (event) => event.stopPropagation());
+  let width = 0;
+  const observer = new ResizeObserver(() => {
+    if (el.clientWidth === width || !el.clientWidth) return;
+    width = el.clientWidth;
+    draw();
+  });
+  show();
+  model.on("change", show);
+  observer.observe(el);
+  return () => {
+    model.off("change", show);
+    observer.disconnect();
+  };
+}
+
+export default { render };
