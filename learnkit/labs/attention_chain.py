@@ -211,7 +211,9 @@ class AttentionState:
         if not self.tokens:
             return "There is no word yet: type a sentence."
         if self.count > MOST_WORDS:
-            return f"The sentence has {self.count:,} words. The first {MOST_WORDS} are shown, as if there were no others."
+            return (
+                f"The sentence has {self.count:,} words. The first {MOST_WORDS} are shown, as if there were no others."
+            )
         return ""
 
     @torch.no_grad()

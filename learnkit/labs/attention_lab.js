@@ -2,7 +2,8 @@
 // computed here, so that sliders and hovering need no kernel. See attention_lab.py for the names that both sides use.
 
 const LARGEST = 40, SMALLEST = 18; // side of a cell, in pixels
-const TWO_DECIMALS = 31, ONE_DECIMAL = 24; // what a cell must measure for them
+const TWO_DECIMALS = 33, ONE_DECIMAL = 25; // what a cell must measure for them
+const LARGE_PRINT = 37; // what it must measure for larger digits
 const LONGEST_LABEL = 104, GAP = 14;
 const TITLES = { query: "Q", key: "Kᵀ", scores: "scores", scaled: "scaled", weights: "weights", value: "V", output: "output" };
 const TEMPERATURES = Array.from({ length: 21 }, (_, i) => Number((10 ** ((i - 10) / 10)).toPrecision(2)));
@@ -48,7 +49,7 @@ function said(number, decimals = 2) {
   if (number === -Infinity) return "−∞";
   const size = Math.abs(number);
   const text = size >= 1e5 || (size > 0 && size < 5e-4 && decimals > 2) ? number.toExponential(1)
-    : number.toFixed(size >= 100 ? 0 : size >= 10 ? Math.min(decimals, 1) : decimals);
+    : number.toFixed(Math.max(0, decimals - (size >= 100 ? 2 : size >= 10 ? 1 : 0))); // as long, whatever its size
   return text.replace(/^-(?=[0.]*$)/, "").replace("-", "−");
 }
 
@@ -61,6 +62,8 @@ const SOURCES = {
   weights: (i) => [{ name: "scaled", row: i }],
   output: (i, j) => [{ name: "weights", row: i }, { name: "value", column: j }],
 };
+
+const PAIRS = { scores: true, scaled: true, weights: true }; // matrices with a cell for each pair of words
 
 const term = (kind, number) => make("span", { class: kind }, said(number));
 
@@ -75,6 +78,7 @@ function products(as, bs) {
 function writtenOut({ name, i, j }, numbers, words, settings) {
   const [row, other] = [words[i], words[j]].map((word) => (word === undefined ? "" : isolated(word)));
   const result = make("b", {}, said(numbers[name][i][j], 3));
+  const pair = ["“", row, "” → “", other, "” = "];
   const blocked = settings.causal && j > i;
   switch (name) {
     case "query": case "value":
@@ -82,18 +86,18 @@ function writtenOut({ name, i, j }, numbers, words, settings) {
     case "key":
       return [`key, number ${i + 1} of “`, other, "” = ", result, ": the layer's key matrix makes it of the word's vector"];
     case "scores":
-      return ["score of “", row, "” for “", other, "” = ", ...products(numbers.query[i], column(numbers.key, j)), " = ", result];
+      return ["score ", ...pair, ...products(numbers.query[i], column(numbers.key, j)), " = ", result];
     case "scaled":
       return blocked
         ? ["“", row, "” may not look ahead at “", other, "”: −∞ instead of ", said(numbers.scores[i][j] / settings.divisor)]
-        : ["scaled = ", term("of-row", numbers.scores[i][j]), " / (", ...settings.divided, ") = ", result];
+        : ["scaled ", ...pair, term("of-row", numbers.scores[i][j]), " / ", settings.divided, " = ", result];
     case "weights": {
       const scaled = numbers.scaled[i], most = Math.max(...scaled);
       const less = most > 20 || most < -20 ? most : 0; // where e to that power would be too large or small to be read
       const power = (x) => [make("i", {}, "e"), make("sup", {}, term("of-row", x - less))];
       const sum = scaled.reduce((total, x) => total + Math.exp(x - less), 0);
       const remark = less ? [` (of each, ${said(less)} is taken off, which changes no weight)`] : [];
-      return ["weight of “", other, "” for “", row, "” = ", ...power(scaled[j]), " / (",
+      return ["weight ", ...pair, ...power(scaled[j]), " / (",
         ...scaled.flatMap((x, k) => [k ? " + " : "", ...power(x)]), ") = ",
         `${said(Math.exp(scaled[j] - less), 3)} / ${said(sum, 3)} = `, result, ...remark];
     }
@@ -125,12 +129,28 @@ function makeMatrix(name, numbers, rowWords, columnWords, decimals) {
   return { cells, element: make("div", { class: `matrix ${name}` }, make("div", { class: "title" }, TITLES[name]), table) };
 }
 
-function makePart(title, ...matrices) {
-  return make("section", { "aria-label": title }, make("h4", {}, title), make("div", { class: "parts" }, ...matrices));
+// A step of the chain: its matrices, and in the corner that they leave free, the sum of one of their cells.
+function makeStep(title, names) {
+  const sum = make("p", { class: "sum", id: `learnkit-sum-${names[0]}-${++steps}` });
+  const room = make("div", { class: `step ${names.length === 1 ? "single" : ""}` });
+  const element = make("section", { "aria-label": title }, make("h4", {}, title), room);
+  const fill = (matrices) => {
+    room.replaceChildren(sum, ...names.map((name) => matrices[name].element));
+    for (const cell of names.flatMap((name) => matrices[name].cells.flat(2))) cell.setAttribute("aria-describedby", sum.id);
+  };
+  return { element, names, sum, fill, rename: (text) => { element.firstChild.textContent = text; } };
 }
 
-function makeChain(model, sum) {
+let steps = 0; // made on this page, so that each sum has an id of its own
+
+function makeChain(model) {
   const chain = make("div", { class: "chain" });
+  const all = [
+    makeStep("scores = Q Kᵀ", ["key", "query", "scores"]),
+    makeStep("scaled = scores / …", ["scaled"]),
+    makeStep("weights = softmax of each row, output = weights V", ["value", "weights", "output"]),
+  ];
+  chain.append(...all.map(({ element }) => element));
   let current = { name: "weights", i: 1, j: 0 }; // what is lit
   let numbers = null, matrices = {}, lit = [];
 
@@ -138,8 +158,8 @@ function makeChain(model, sum) {
     const words = model.get("words"), heads = model.get("heads"), temperature = model.get("temperature");
     const scale = model.get("scale");
     const features = { none: 1, head: words.query_features / heads, model: words.embed_dim }[scale];
-    const root = scale === "none" ? ["1"] : ["√", String(features)];
-    const divided = temperature === 1 ? root : [...root, " · ", String(temperature)];
+    const root = scale === "none" ? "1" : `√${features}`;
+    const divided = temperature === 1 ? root : `(${root} · ${temperature})`;
     return { heads, causal: model.get("causal"), divisor: Math.sqrt(features) * temperature, divided };
   }
 
@@ -157,7 +177,11 @@ function makeChain(model, sum) {
         lit.push(each);
       }));
     }
-    sum.replaceChildren(...writtenOut(place, numbers, model.get("words").tokens, settingsOf()));
+    // The sums of all steps follow a pair of words; those of a cell that belongs to one word change in its own step.
+    for (const { names, sum } of all) {
+      const there = names.includes(place.name) ? place.name : place.name in PAIRS && names.find((name) => name in PAIRS);
+      if (there) sum.replaceChildren(...writtenOut({ ...place, name: there }, numbers, model.get("words").tokens, settingsOf()));
+    }
   }
 
   function draw() {
@@ -165,23 +189,20 @@ function makeChain(model, sum) {
     const focused = chain.contains(document.activeElement) ? document.activeElement.place : null;
     lit = [];
     chain.hidden = tokens.length === 0;
-    if (chain.hidden) {
-      sum.replaceChildren();
-      return;
-    }
+    if (chain.hidden) return;
     numbers = attend(words, Math.min(model.get("head"), settings.heads - 1), settings);
     const cell = fit(chain, tokens, numbers);
     const decimals = cell >= TWO_DECIMALS ? 2 : cell >= ONE_DECIMAL ? 1 : -1;
-    const matrix = (name, rows, columns) => (matrices[name] = makeMatrix(name, numbers[name], rows, columns, decimals)).element;
-    chain.replaceChildren(
-      makePart("scores = Q Kᵀ", matrix("key", [], tokens), matrix("query", tokens, []), matrix("scores", tokens, tokens)),
-      makePart(`scaled = scores / ${said(settings.divisor)}`, matrix("scaled", tokens, tokens)),
-      makePart("weights = softmax of each row, output = weights V",
-        matrix("value", tokens, []), matrix("weights", tokens, tokens), matrix("output", tokens, [])),
-    );
-    const { name, i, j } = current;
-    const { length } = numbers[name];
-    light({ name, i: Math.min(i, length - 1), j: Math.min(j, numbers[name][0].length - 1) });
+    const named = { query: [tokens, []], key: [[], tokens], value: [tokens, []], output: [tokens, []] };
+    for (const name in numbers) {
+      matrices[name] = makeMatrix(name, numbers[name], ...(named[name] ?? [tokens, tokens]), decimals);
+    }
+    for (const step of all) step.fill(matrices);
+    all[1].rename(`scaled = scores / ${said(settings.divisor)}`);
+    const last = tokens.length - 1, place = current;
+    light({ name: "weights", i: Math.min(place.i, last), j: Math.min(place.j, last) });
+    const { length, [0]: { length: across } } = numbers[place.name];
+    light({ name: place.name, i: Math.min(place.i, length - 1), j: Math.min(place.j, across - 1) });
     if (focused) goTo(focused.name, focused.i, focused.j);
   }
 
@@ -215,9 +236,10 @@ function fit(chain, tokens, { query, value }) {
   pen.font = `12px ${getComputedStyle(chain).fontFamily}`;
   const widest = Math.min(LONGEST_LABEL, Math.ceil(Math.max(...tokens.map((word) => pen.measureText(word).width)))) + 8;
   const columns = tokens.length + Math.max(query[0].length, value[0].length);
-  const room = chain.parentElement.clientWidth - widest - GAP - 8;
+  const room = chain.parentElement.clientWidth - 2 * widest - GAP - 8;
   const cell = Math.max(SMALLEST, Math.min(LARGEST, Math.floor(room / columns)));
   chain.classList.toggle("upright", widest > cell);
+  chain.classList.toggle("small-print", cell < LARGE_PRINT);
   chain.style.cssText = `--cell: ${cell}px; --label: ${widest}px; --gap: ${GAP}px`;
   return cell;
 }
@@ -257,10 +279,11 @@ function makeControls(model, settingsOf) {
     makeSlider("scale", () => ["none", "head", "model"], { ...one("scale"),
       text: (scale) => (scale === "none" ? "1" : `${scaleText(scale)} = ${said(settingsOf().divisor / model.get("temperature"))}`) }),
     makeSlider("heads", () => model.get("words").possible_heads, { ...one("heads"),
-      text: (heads) => `${heads}, d_head = ${model.get("words").query_features / heads}` }),
+      text: (heads) => `${heads} (d_head = ${model.get("words").query_features / heads})` }),
   ];
   const causal = make("input", { type: "checkbox", onchange: () => set({ causal: causal.checked }) });
-  const label = make("label", { class: "slider" }, make("span", {}, "causal"), causal, make("output", {}, "no word looks ahead"));
+  const label = make("label", { class: "slider" }, make("span", {}, "causal"),
+    make("span", { class: "checkbox" }, causal, " no word looks ahead"));
   const show = () => {
     for (const slider of sliders) slider.show();
     causal.checked = model.get("causal");
@@ -280,7 +303,7 @@ function makeHeads(model, settingsOf) {
       const { weights } = attend(words, head, settings);
       const canvas = make("canvas", { width: weights.length, height: weights.length, "aria-hidden": "true" });
       const image = new ImageData(weights.length, weights.length);
-      weights.flat().forEach((weight, i) => image.data.set([0, 114, 178, Math.round(255 * weight)], 4 * i));
+      weights.flat().forEach((weight, i) => image.data.set([30, 136, 200, Math.round(255 * weight)], 4 * i));
       canvas.getContext("2d").putImageData(image, 0, 0);
       const press = () => {
         model.set("head", head);
@@ -295,9 +318,8 @@ function makeHeads(model, settingsOf) {
 
 function render({ model, el }) {
   el.classList.add("learnkit-attention");
-  const sum = make("div", { class: "sum", role: "status" });
   const remark = make("div", { class: "remark", role: "alert" });
-  const { chain, draw, settingsOf } = makeChain(model, sum);
+  const { chain, draw, settingsOf } = makeChain(model);
   const controls = makeControls(model, settingsOf), heads = makeHeads(model, settingsOf);
   const sentence = make("input", { type: "text", "aria-label": "sentence", dir: "auto", oninput: () => {
     model.set("sentence", sentence.value);
@@ -311,7 +333,8 @@ function render({ model, el }) {
     draw();
   };
   el.append(make("label", { class: "sentence" }, make("span", {}, "sentence"), sentence), remark, controls.element, heads.group,
-    make("p", { class: "hint" }, "Point at a cell, or go to one with Tab and the arrow keys: what it was made of lights up."), sum, chain);
+    make("p", { class: "hint" }, "Rows are words that ask, columns words that are looked at. Point at a cell, or go to it with Tab and the "
+      + "arrow keys: what it is made of lights up, and the sum is written out."), chain);
   // JupyterLab would take an arrow key for its own, and go to another cell of the notebook.
   el.addEventListener("keydown", (event) => event.stopPropagation());
   let width = 0;
