@@ -97,11 +97,16 @@ class AttentionState:
     def sentence(self, sentence: str) -> None:
         if not isinstance(sentence, str):
             raise ValueError(f"The sentence is {sentence!r}; expected a text: 'the dog bites the man'.")
+        sentence = sentence.encode("utf-8", "replace").decode()  # half an emoji cannot be sent to a browser
         words = words_of(sentence)
         tokens = words[:MOST_WORDS]
-        projected = self._project(tokens)
-        if not all(matrix.isfinite().all() for matrix in projected):
-            raise ValueError("The layer makes NaN or infinity of these words: look at its weights.")
+        query, key, value = projected = self._project(tokens)
+        largest = query.abs() @ key.abs().mT / TEMPERATURES[0]  # than which no score can be larger
+        if not (largest.isfinite().all() and value.isfinite().all()):
+            raise ValueError(
+                "Of these words the layer makes numbers that are NaN, infinite or too large to be multiplied: look at "
+                "its weights, and at the vectors if you gave some."
+            )
         self._sentence, self.count, self.tokens = sentence, len(words), tokens
         self._query, self._key, self._value = projected
 
@@ -227,7 +232,7 @@ class AttentionState:
     def _vector(self, word: str) -> Float[Tensor, " embed"]:
         if word in self._vectors:
             return self._vectors[word]
-        generator = torch.Generator().manual_seed(zlib.crc32(word.encode("utf-8", "surrogatepass")))
+        generator = torch.Generator().manual_seed(zlib.crc32(word.encode()))
         return SPREAD * torch.randn(self.embed_dim, generator=generator)
 
     def _cut(self, features: Float[Tensor, "word all"]) -> Float[Tensor, "head word feature"]:

@@ -1,7 +1,6 @@
 """A tiny transformer that learns to say digits backwards, as they are, or in order; without widgets."""
 
 import math
-from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from learnkit.errors import check_whole_number, unknown
+from learnkit.labs.parameters import Positive
 from learnkit.models import TinyTransformer
 
 Digits = Int64[Tensor, "batch time"]
@@ -25,6 +25,7 @@ LONGEST = 16  # a sequence whose heatmaps can still be looked at side by side
 BATCH = 32
 TESTED = 500  # sequences, drawn before the training, from a generator of their own
 STEPS_BETWEEN_TESTS = 25
+LEARNING_RATE = Positive(5e-4, 1e-4, 0.1)  # by default, and how far a slider goes
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,10 @@ class DigitTraining:
         Of each step's batch, before the step.
     accuracies
         The share of digits said right in 500 other sequences: before the first step, and then every 25 steps.
+    digits
+        An example, as a batch of one.
     seen
-        What the net made of the example, when it was last looked at.
+        What the net made of it, when it was last looked at.
 
     Raises
     ------
@@ -81,7 +84,7 @@ class DigitTraining:
         num_heads: int = 2,
         num_blocks: int = 1,
         embed_dim: int = 32,
-        learning_rate: float = 5e-4,
+        learning_rate: float = LEARNING_RATE.default,
         steps: int = 2_000,
         seed: int = 0,
     ) -> None:
@@ -91,6 +94,7 @@ class DigitTraining:
         check_whole_number("steps", steps)
         if length > LONGEST:
             raise ValueError(f"length is {length}; expected at most {LONGEST} digits.")
+        learning_rate = LEARNING_RATE.checked("learning_rate", learning_rate)
         self.task, self.length, self.steps, self.learning_rate = task, length, steps, learning_rate
         self.model = TinyTransformer(
             10, length, embed_dim=embed_dim, num_heads=num_heads, num_blocks=num_blocks, seed=seed
@@ -100,10 +104,10 @@ class DigitTraining:
         self.digits = torch.tensor([(EXAMPLE * LONGEST)[:length]])
         self._tested = self._draw(TESTED)
         self.step = 0
-        self.losses = array("d")
+        self.losses: list[float] = []
         self.accuracies: list[float] = []
         self._test()
-        self.seen = self.look()
+        self.look()
 
     def __iter__(self) -> Iterator[None]:
         while self.step < self.steps:
@@ -122,9 +126,10 @@ class DigitTraining:
 
     @torch.no_grad()
     def look(self) -> Seen:
-        """Ask the net for the example, as it is now."""
+        """Ask the net for the example, as it is now; what is not finite any more is not looked at."""
         logits, weights = self.model(self.digits)
-        self.seen = Seen(self.step, logits[0].argmax(-1).tolist(), torch.stack(weights)[:, 0])
+        if logits.isfinite().all():
+            self.seen = Seen(self.step, logits[0].argmax(-1).tolist(), torch.stack(weights)[:, 0])
         return self.seen
 
     def _make_step(self) -> None:

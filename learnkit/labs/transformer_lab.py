@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from learnkit import plots
-from learnkit.labs.digit_training import DigitTraining
+from learnkit.labs.digit_training import LEARNING_RATE, DigitTraining
 from learnkit.labs.runner import Runner
 from learnkit.labs.showing import Shown, replace_earlier
 from learnkit.labs.transformer_view import STYLE, TransformerView
@@ -68,7 +68,7 @@ class TransformerLab:
         num_heads: int = 2,
         num_blocks: int = 1,
         embed_dim: int = 32,
-        learning_rate: float = 5e-4,
+        learning_rate: float = LEARNING_RATE.default,
         steps: int = 2_000,
         seed: int = 0,
     ) -> None:
@@ -134,9 +134,9 @@ class TransformerLab:
 
     def figure(self) -> Figure:
         """The heatmaps as a picture."""
-        digits, answer = self.digits, self.answer
-        said = [f"{digit} → {says}" for digit, says in zip(digits, answer, strict=True)]
-        weights = self.weights[0] if len(self.weights) == 1 else self.weights
+        digits, seen = self.digits, self.training.seen
+        said = [f"{digit} → {says}" for digit, says in zip(digits, seen.answer, strict=True)]
+        weights = seen.weights[0] if len(seen.weights) == 1 else seen.weights
         return plots.attention_heatmap(weights, said, [str(digit) for digit in digits])
 
     def wait(self) -> None:
@@ -181,19 +181,21 @@ class TransformerLab:
 
     def _train(self, training: DigitTraining) -> Iterator[None]:
         redraw_at = 0.0
-        self.status = "training"
         try:
             for _ in training:
+                self._be("training", training)
                 if time.perf_counter() >= redraw_at:
                     training.look()
                     self._redraw()
                     redraw_at = time.perf_counter() + SECONDS_BETWEEN_REDRAWS
                 yield
-                self.status = "training"  # it may have waited
         finally:
             training.look()
-            if training is self.training:
-                self.status = "ended" if training.step == training.steps else "paused"
+            self._be("ended" if training.step == training.steps else "paused", training)
+
+    def _be(self, status: str, training: DigitTraining) -> None:
+        if training is self.training:  # or else it was reset meanwhile
+            self.status = status
 
     def _wait_for_turn(self) -> None:
         self.status = "waiting"

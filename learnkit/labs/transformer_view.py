@@ -12,9 +12,9 @@ from torch import Tensor
 
 from learnkit.labs import training_view
 from learnkit.labs.controls import ChoiceControl, NumberControl
-from learnkit.labs.digit_training import STEPS_BETWEEN_TESTS, TASKS
+from learnkit.labs.digit_training import LEARNING_RATE, STEPS_BETWEEN_TESTS, TASKS
 from learnkit.labs.live_curves import LiveCurves
-from learnkit.labs.parameters import Choice, Positive
+from learnkit.labs.parameters import Choice
 
 if TYPE_CHECKING:
     from learnkit.labs.transformer_lab import TransformerLab
@@ -49,9 +49,7 @@ class TransformerView:
         self._controls = {
             "task": ChoiceControl("task", Choice("reverse", {NAMES[task]: task for task in TASKS}), changed["task"]),
             "num_heads": ChoiceControl("heads", Choice(lab.values["num_heads"], heads), changed["num_heads"]),
-            "learning_rate": NumberControl(
-                "learning rate", Positive(5e-4, 1e-4, 0.1), changed["learning_rate"], self._refuse
-            ),
+            "learning_rate": NumberControl("learning rate", LEARNING_RATE, changed["learning_rate"], self._refuse),
         }
         bar = _boxed(
             "learnkit-bar",
