@@ -15,6 +15,7 @@ from learnkit.models import MultiHeadAttention
 from learnkit.models.attention import causal_mask, scaled_dot_product_attention
 
 MOST_WORDS = 12  # that are shown: of more, the numbers in the matrices could not be read
+MOST_FEATURES = 32  # of a head: of more, the matrices would not stand side by side any more
 SCALES = ("none", "head", "model")
 TEMPERATURES = (0.1, 10.0)
 SPREAD = 1.5  # standard deviation of a word's random numbers: with fresh weights, enough for some contrast
@@ -118,8 +119,11 @@ class AttentionState:
     def heads(self, heads: int) -> None:
         check_whole_number("heads", heads)
         if heads not in self.possible_heads:
-            possible = ", ".join(map(str, self.possible_heads))
-            raise ValueError(f"heads is {heads}; this layer's features can be shared evenly by {possible}.")
+            possible = ", ".join(map(str, self.possible_heads)) or "another layer"
+            raise ValueError(
+                f"heads is {heads}; expected {possible}: as many as can share this layer's features evenly, with at "
+                f"most {MOST_FEATURES} for each."
+            )
         self._heads = heads
 
     @property
@@ -162,9 +166,10 @@ class AttentionState:
 
     @property
     def possible_heads(self) -> list[int]:
-        """All numbers of heads that can share the features evenly."""
-        features = math.gcd(self._attention.to_query.out_features, self._attention.to_value.out_features)
-        return [heads for heads in range(1, features + 1) if features % heads == 0]
+        """All numbers of heads that can share the features evenly, and not too many for each."""
+        sizes = self._attention.to_query.out_features, self._attention.to_value.out_features
+        fewest = math.ceil(max(sizes) / MOST_FEATURES)
+        return [heads for heads in range(fewest, min(sizes) + 1) if all(size % heads == 0 for size in sizes)]
 
     @property
     def query(self) -> Float[Tensor, "head word feature"]:

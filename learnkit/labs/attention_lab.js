@@ -1,11 +1,11 @@
 // The view of AttentionLab. The kernel makes queries, keys and values of a sentence; all that follows from them is
 // computed here, so that sliders and hovering need no kernel. See attention_lab.py for the names that both sides use.
 
-const LARGEST = 40, SMALLEST = 18; // side of a cell, in pixels
-const TWO_DECIMALS = 33, ONE_DECIMAL = 25; // what a cell must measure for them
-const LARGE_PRINT = 37; // what it must measure for larger digits
+const LARGEST = 40, SMALLEST = 18; // width of a cell, in pixels
+const LARGE_PRINT = 37, TWO_DECIMALS = 33, ONE_DECIMAL = 25; // what a cell must measure for them
 const LONGEST_LABEL = 104, GAP = 14;
-const TITLES = { query: "Q", key: "Kᵀ", scores: "scores", scaled: "scaled", weights: "weights", value: "V", output: "output" };
+const TITLES = { query: "Q", key: "Kᵀ", value: "V" }; // the other matrices are called what they are
+const PAIRS = ["scores", "scaled", "weights"]; // they have a cell for each pair of words
 const TEMPERATURES = Array.from({ length: 21 }, (_, i) => Number((10 ** ((i - 10) / 10)).toPrecision(2)));
 
 function make(tag, attributes = {}, ...children) {
@@ -16,6 +16,11 @@ function make(tag, attributes = {}, ...children) {
   }
   element.append(...children);
   return element;
+}
+
+function set(model, name, value) {
+  model.set(name, value);
+  model.save_changes();
 }
 
 // A word in its own direction of writing, whatever stands around it.
@@ -63,8 +68,6 @@ const SOURCES = {
   output: (i, j) => [{ name: "weights", row: i }, { name: "value", column: j }],
 };
 
-const PAIRS = { scores: true, scaled: true, weights: true }; // matrices with a cell for each pair of words
-
 const term = (kind, number) => make("span", { class: kind }, said(number));
 
 function products(as, bs) {
@@ -109,24 +112,25 @@ function writtenOut({ name, i, j }, numbers, words, settings) {
 // ---------------------------------------------------------------- the matrices
 
 function makeMatrix(name, numbers, rowWords, columnWords, decimals) {
-  const largest = Math.max(...numbers.flat().filter(Number.isFinite).map(Math.abs), 1e-9);
+  const largest = name === "weights" ? 1 : Math.max(...numbers.flat().filter(Number.isFinite).map(Math.abs), 1e-9);
+  const title = TITLES[name] ?? name;
   const called = (words, k) => words[k] ?? `number ${k + 1}`;
+  const header = (role, words, k) => make("th", { role, title: called(words, k) },
+    words[k] === undefined ? String(k + 1) : isolated(words[k]));
   const cells = numbers.map((row, i) => row.map((number, j) => {
-    const part = Number.isFinite(number) ? Math.abs(number) / (name === "weights" ? 1 : largest) : 0;
+    const part = Number.isFinite(number) ? Math.abs(number) / largest : 0;
     const cell = make("td", { role: "gridcell", tabindex: i || j ? -1 : 0, style: `--part: ${part.toFixed(3)}`,
-      "aria-label": `${TITLES[name]}, ${called(rowWords, i)}, ${called(columnWords, j)}: ${said(number)}` },
+      "aria-label": `${title}, ${called(rowWords, i)}, ${called(columnWords, j)}: ${said(number)}` },
       decimals < 0 ? "" : said(number, decimals));
     if (number < 0) cell.classList.add(Number.isFinite(number) ? "negative" : "blocked");
     Object.assign(cell, { place: { name, i, j } });
     return cell;
   }));
-  const head = numbers[0].map((_, j) => make("th", { role: "columnheader", title: called(columnWords, j) },
-    columnWords[j] === undefined ? String(j + 1) : isolated(columnWords[j])));
-  const rows = cells.map((row, i) => make("tr", { role: "row" },
-    make("th", { role: "rowheader", title: called(rowWords, i) }, rowWords[i] === undefined ? String(i + 1) : isolated(rowWords[i])), ...row));
-  const table = make("table", { role: "grid", "aria-label": TITLES[name] },
-    make("tbody", { role: "rowgroup" }, make("tr", { role: "row" }, make("td", { class: "corner" }), ...head), ...rows));
-  return { cells, element: make("div", { class: `matrix ${name}` }, make("div", { class: "title" }, TITLES[name]), table) };
+  const head = make("tr", { role: "row" }, make("td", { class: "corner" }),
+    ...numbers[0].map((_, j) => header("columnheader", columnWords, j)));
+  const rows = cells.map((row, i) => make("tr", { role: "row" }, header("rowheader", rowWords, i), ...row));
+  const table = make("table", { role: "grid", "aria-label": title }, make("tbody", { role: "rowgroup" }, head, ...rows));
+  return { cells, element: make("div", { class: `matrix ${name}` }, make("div", { class: "title" }, title), table) };
 }
 
 // A step of the chain: its matrices, and in the corner that they leave free, the sum of one of their cells.
@@ -179,7 +183,7 @@ function makeChain(model) {
     }
     // The sums of all steps follow a pair of words; those of a cell that belongs to one word change in its own step.
     for (const { names, sum } of all) {
-      const there = names.includes(place.name) ? place.name : place.name in PAIRS && names.find((name) => name in PAIRS);
+      const there = names.includes(place.name) ? place.name : PAIRS.includes(place.name) && PAIRS.find((name) => names.includes(name));
       if (there) sum.replaceChildren(...writtenOut({ ...place, name: there }, numbers, model.get("words").tokens, settingsOf()));
     }
   }
@@ -252,7 +256,8 @@ function makeSlider(label, stops, { read, write, text }) {
   const show = () => {
     const values = stops();
     input.max = values.length - 1;
-    input.value = nearest(values, read());
+    const exact = values.indexOf(read()); // or, of a number that the next cell has set, the first stop that is not below
+    input.value = exact >= 0 ? exact : values.findIndex((stop) => stop >= read());
     output.textContent = text(read());
     input.setAttribute("aria-valuetext", output.textContent);
     input.disabled = values.length === 1;
@@ -261,27 +266,18 @@ function makeSlider(label, stops, { read, write, text }) {
   return { element: make("label", { class: "slider" }, make("span", {}, label), input, output), show };
 }
 
-function nearest(values, value) {
-  const exact = values.indexOf(value);
-  if (exact >= 0 || typeof value !== "number") return exact;
-  return values.reduce((best, x, i) => (Math.abs(Math.log(x / value)) < Math.abs(Math.log(values[best] / value)) ? i : best), 0);
-}
-
-function makeControls(model, settingsOf) {
-  const set = (values) => {
-    model.set(values);
-    model.save_changes();
-  };
-  const one = (name) => ({ read: () => model.get(name), write: (value) => set({ [name]: value }) });
-  const scaleText = (scale) => ({ none: "1", head: "√d_head", model: "√d_model" })[scale];
+function makeControls(model) {
+  const one = (name) => ({ read: () => model.get(name), write: (value) => set(model, name, value) });
+  const features = () => model.get("words").query_features / model.get("heads");
   const sliders = [
     makeSlider("temperature", () => TEMPERATURES, { ...one("temperature"), text: String }),
     makeSlider("scale", () => ["none", "head", "model"], { ...one("scale"),
-      text: (scale) => (scale === "none" ? "1" : `${scaleText(scale)} = ${said(settingsOf().divisor / model.get("temperature"))}`) }),
+      text: (scale) => ({ none: "1", head: `√d_head = ${said(Math.sqrt(features()))}`,
+        model: `√d_model = ${said(Math.sqrt(model.get("words").embed_dim))}` })[scale] }),
     makeSlider("heads", () => model.get("words").possible_heads, { ...one("heads"),
-      text: (heads) => `${heads} (d_head = ${model.get("words").query_features / heads})` }),
+      text: (heads) => `${heads} (d_head = ${features()})` }),
   ];
-  const causal = make("input", { type: "checkbox", onchange: () => set({ causal: causal.checked }) });
+  const causal = make("input", { type: "checkbox", onchange: () => set(model, "causal", causal.checked) });
   const label = make("label", { class: "slider" }, make("span", {}, "causal"),
     make("span", { class: "checkbox" }, causal, " no word looks ahead"));
   const show = () => {
@@ -305,10 +301,7 @@ function makeHeads(model, settingsOf) {
       const image = new ImageData(weights.length, weights.length);
       weights.flat().forEach((weight, i) => image.data.set([30, 136, 200, Math.round(255 * weight)], 4 * i));
       canvas.getContext("2d").putImageData(image, 0, 0);
-      const press = () => {
-        model.set("head", head);
-        model.save_changes();
-      };
+      const press = () => set(model, "head", head);
       return make("button", { onclick: press, "aria-pressed": String(head === shown) }, canvas, `head ${head}`);
     }));
     group.children[focused]?.focus();
@@ -320,11 +313,9 @@ function render({ model, el }) {
   el.classList.add("learnkit-attention");
   const remark = make("div", { class: "remark", role: "alert" });
   const { chain, draw, settingsOf } = makeChain(model);
-  const controls = makeControls(model, settingsOf), heads = makeHeads(model, settingsOf);
-  const sentence = make("input", { type: "text", "aria-label": "sentence", dir: "auto", oninput: () => {
-    model.set("sentence", sentence.value);
-    model.save_changes();
-  } });
+  const controls = makeControls(model), heads = makeHeads(model, settingsOf);
+  const sentence = make("input", { type: "text", "aria-label": "sentence", dir: "auto",
+    oninput: () => set(model, "sentence", sentence.value) });
   const show = () => {
     if (sentence !== document.activeElement) sentence.value = model.get("sentence");
     remark.textContent = model.get("remark");
