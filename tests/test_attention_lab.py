@@ -357,6 +357,16 @@ def test_reset_brings_back_the_net_of_the_beginning(learners):
     assert torch.equal(lab.weights, before)
 
 
+def test_a_step_that_was_being_made_when_it_was_reset_says_nothing_of_the_new_net(learners):
+    lab = learners()
+    steps = lab._train(lab.training)  # as the thread does
+    next(steps)
+    assert lab.status == "training"
+    lab.reset()
+    steps.close()
+    assert (lab.status, lab.step) == ("ready", 0)
+
+
 def test_another_task_trains_a_new_net_and_what_cannot_be_leaves_the_old_one_training(learners):
     lab = learners(steps=100_000)
     lab.train()

@@ -90,6 +90,16 @@ def no_violations(page: Page) -> None:
     assert [(found["id"], found["nodes"][0]["html"]) for found in violations if found["impact"] != "minor"] == []
 
 
+def picture(saved: nbformat.NotebookNode) -> str:
+    """The still picture of the first lab, in a notebook's file."""
+    return saved.cells[0].outputs[1].data["image/png"]
+
+
+def told_to_kernel(frames: list[bytes | str]) -> list[bytes | str]:
+    """Those of some frames with which a widget speaks to its kernel."""
+    return [frame for frame in frames if b"comm_msg" in (frame if isinstance(frame, bytes) else frame.encode())]
+
+
 def press(page: Page, key: str, times: int = 1) -> None:
     for _ in range(times):
         page.keyboard.press(key)
@@ -99,9 +109,11 @@ def test_a_learner_points_at_cells_moves_sliders_and_types_sentences(page, lab, 
     hosts = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]) if "://" in request.url else None)
     page.on("dialog", lambda dialog: pytest.fail(f"a sentence was run: {dialog.message}"))
+    sent = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
     open_notebook(page, lab, notebook)
     choose(page, "View", "Appearance", "Show Left Sidebar")
-    run_all(page, lab.folder / notebook)
+    first_picture = picture(run_all(page, lab.folder / notebook))
     chain = page.locator(".learnkit-attention")
     scroll_to(page.locator(".jp-CodeCell").first)
     expect(chain.locator(".weights [role=gridcell]")).to_have_count(25)
@@ -109,14 +121,14 @@ def test_a_learner_points_at_cells_moves_sliders_and_types_sentences(page, lab, 
     check_numbers(page)
 
     # The mouse: what made a cell lights up, and the sum is written out; no message goes to the kernel for it.
-    sent = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda _: sent.append(1)))
+    sent.clear()
     page.evaluate(WATCH, ["pointerover", "[role=gridcell]", True])
     for name in ("scores", "weights", "output"):
         cells = chain.locator(f".{name} [role=gridcell]")
         for number in range(8):
             cells.nth(number).hover()
     hovers = page.evaluate("times")
+    assert told_to_kernel(sent) == []
     cell = chain.get_by_role("gridcell", name="scores, dog, man:")
     cell.hover()
     expect(cell).to_have_class(re.compile(r"\blit\b"))
@@ -176,11 +188,14 @@ def test_a_learner_points_at_cells_moves_sliders_and_types_sentences(page, lab, 
     check_numbers(page, 3, temperature=10.0, scale="none", heads=4, causal=True)
     expect(chain.locator(".blocked")).to_have_count(10)
     slides = page.evaluate("times")
+    assert told_to_kernel(sent) != []
 
-    # What is set on the page is set in the kernel, and its still picture follows.
-    page.locator(".jp-CodeCell").last.click()
-    saved = save(page, lab.folder / notebook)
-    assert "image/png" in saved.cells[0].outputs[1].data
+    # What is set on the page is set in the kernel, which draws another still picture.
+    for _ in range(20):
+        page.wait_for_timeout(500)
+        if (second_picture := picture(save(page, lab.folder / notebook))) != first_picture:
+            break
+    assert second_picture != first_picture
 
     # Sentences: Chinese, and such as are no sentences.
     box = chain.get_by_role("textbox", name="sentence")
@@ -251,8 +266,9 @@ def test_a_transformer_learns_while_one_looks_and_both_labs_fit_and_can_be_spoke
     learner.get_by_label("task").select_option("say it in order")
     expect(status).to_contain_text(re.compile("training: step [1-9]"))
     expect(learner.locator(".learnkit-example")).to_contain_text("should say 1 1 3 4 5 9")
-    learner.get_by_role("button", name="Reset").click()
-    expect(status).to_contain_text("ready: step 0")
+    expect(status).to_contain_text(re.compile(r"training: step \d\d\d"), timeout=60_000)
+    learner.get_by_role("button", name="Pause").click()
+    expect(status).to_contain_text("paused: step")
 
     for theme in ("Dark", "Light"):
         choose(page, "Settings", "Theme", f"JupyterLab {theme}")
@@ -265,6 +281,9 @@ def test_a_transformer_learns_while_one_looks_and_both_labs_fit_and_can_be_spoke
                 assert output.evaluate(STANDING_OUT) == []
                 output.screenshot(path=screenshots / f"{name}_lab_{theme.lower()}_{width}.png")
         no_violations(page)
+
+    learner.get_by_role("button", name="Reset").click()
+    expect(status).to_contain_text("ready: step 0")
 
     # Tab reaches every control.
     outputs.nth(0).get_by_role("textbox", name="sentence").focus()
