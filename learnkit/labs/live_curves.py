@@ -66,7 +66,8 @@ class LiveCurves:
                 continue
             with scale.hold_sync():
                 scale.min, scale.max = map(float, bounds)
-            ticks = (WHOLE if bounds[1] > 2 else TICKS).tick_values(*bounds)
+            locator = WHOLE if scale is self._x and epochs > 2 else TICKS
+            ticks = locator.tick_values(*bounds)
             axis.tick_values = ticks[(ticks >= bounds[0] - TINY) & (ticks <= bounds[1] + TINY)]
 
     def draw_steps(self, losses: np.ndarray, steps_per_epoch: int) -> None:
