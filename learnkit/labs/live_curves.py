@@ -23,13 +23,20 @@ Curve = tuple[np.ndarray, np.ndarray]  # where, and what
 class LiveCurves:
     """A figure with a curve that grows with every step, one that grows with every epoch, and pale ones behind them.
 
+    Parameters
+    ----------
+    metric
+        What is drawn.
+    unit
+        What the horizontal axis counts.
+
     Attributes
     ----------
     figure
         The widget.
     """
 
-    def __init__(self, metric: str) -> None:
+    def __init__(self, metric: str, unit: str = "epoch") -> None:
         self._x, self._y = (LinearScale(min=0.0, max=1.0, allow_padding=False) for _ in range(2))
         scales = {"x": self._x, "y": self._y}
 
@@ -40,12 +47,12 @@ class LiveCurves:
         self._steps = lines(colors=[BLUE], stroke_width=1, opacities=[0.35])
         self._mean = lines(colors=[BLUE], stroke_width=2)
         self._epochs = lines(colors=[GREEN], stroke_width=2, line_style="dashed", marker="circle", marker_size=20)
-        self._x_axis = Axis(scale=self._x, label="epoch", grid_color=GRID, label_offset="28px", tick_format=".3~g")
+        self._x_axis = Axis(scale=self._x, label=unit, grid_color=GRID, label_offset="28px", tick_format=".5~g")
         self._y_axis = Axis(scale=self._y, side="left", grid_color=GRID, tick_format=".3~g")
         self.figure = Figure(
             marks=[self._pins, self._steps, self._mean, self._epochs],
             axes=[self._x_axis, self._y_axis],
-            fig_margin={"top": 8, "bottom": 40, "left": 40, "right": 14},
+            fig_margin={"top": 8, "bottom": 40, "left": 40, "right": 18},
             layout=Layout(width="100%", height="210px", min_width="0"),
             display_toolbar=False,
             padding_y=0,
@@ -67,9 +74,9 @@ class LiveCurves:
         _draw(self._steps, thinned(losses), steps_per_epoch)
         _draw(self._mean, smoothed(losses), steps_per_epoch)
 
-    def draw_epochs(self, values: Sequence[float]) -> None:
-        """A point at the end of each epoch."""
-        _draw(self._epochs, thinned(np.asarray(values)))
+    def draw_epochs(self, values: Sequence[float], per_unit: int | float = 1) -> None:
+        """A point at the end of each epoch; or so many to each unit of the axis."""
+        _draw(self._epochs, thinned(np.asarray(values)), per_unit)
 
     def draw_pins(self, curves: Sequence[Curve]) -> None:
         """The curves of pinned runs, each with its number at its end. A mark holds them all: the shorter ones stay at
@@ -86,7 +93,7 @@ class LiveCurves:
             self._pins.x, self._pins.y = x.astype(np.float32), y.astype(np.float32)
 
 
-def _draw(lines: Lines, curve: Curve, per: int = 1) -> None:
+def _draw(lines: Lines, curve: Curve, per: int | float = 1) -> None:
     x, y = curve
     with lines.hold_sync():
         lines.x, lines.y = (x / per).astype(np.float32), y.astype(np.float32)
