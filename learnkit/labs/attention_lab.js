@@ -111,26 +111,30 @@ function writtenOut({ name, i, j }, numbers, words, settings) {
 
 // ---------------------------------------------------------------- the matrices
 
-function makeMatrix(name, numbers, rowWords, columnWords, decimals) {
-  const largest = name === "weights" ? 1 : Math.max(...numbers.flat().filter(Number.isFinite).map(Math.abs), 1e-9);
+// A matrix to be filled with numbers, again and again: to change cells is quicker than to make them.
+function makeMatrix(name, [height, width], rowWords, columnWords) {
   const title = TITLES[name] ?? name;
   const called = (words, k) => words[k] ?? `number ${k + 1}`;
   const header = (role, words, k) => make("th", { role, title: called(words, k) },
     words[k] === undefined ? String(k + 1) : isolated(words[k]));
-  const cells = numbers.map((row, i) => row.map((number, j) => {
-    const part = Number.isFinite(number) ? Math.abs(number) / largest : 0;
-    const cell = make("td", { role: "gridcell", tabindex: i || j ? -1 : 0, style: `--part: ${part.toFixed(3)}`,
-      "aria-label": `${title}, ${called(rowWords, i)}, ${called(columnWords, j)}: ${said(number)}` },
-      decimals < 0 ? "" : said(number, decimals));
-    if (number < 0) cell.classList.add(Number.isFinite(number) ? "negative" : "blocked");
-    Object.assign(cell, { place: { name, i, j } });
-    return cell;
-  }));
+  const cells = Array.from({ length: height }, (_, i) => Array.from({ length: width }, (_, j) =>
+    Object.assign(make("td", { role: "gridcell", tabindex: i || j ? -1 : 0 }), { place: { name, i, j } })));
+  function fill(numbers, decimals) {
+    const largest = name === "weights" ? 1 : Math.max(...numbers.flat().filter(Number.isFinite).map(Math.abs), 1e-9);
+    numbers.forEach((row, i) => row.forEach((number, j) => {
+      const cell = cells[i][j], isFinite = Number.isFinite(number);
+      cell.style.setProperty("--part", isFinite ? (Math.abs(number) / largest).toFixed(3) : "0");
+      cell.setAttribute("aria-label", `${title}, ${called(rowWords, i)}, ${called(columnWords, j)}: ${said(number)}`);
+      cell.textContent = decimals < 0 ? "" : said(number, decimals);
+      cell.classList.toggle("negative", isFinite && number < 0);
+      cell.classList.toggle("blocked", !isFinite);
+    }));
+  }
   const head = make("tr", { role: "row" }, make("td", { class: "corner" }),
-    ...numbers[0].map((_, j) => header("columnheader", columnWords, j)));
+    ...cells[0].map((_, j) => header("columnheader", columnWords, j)));
   const rows = cells.map((row, i) => make("tr", { role: "row" }, header("rowheader", rowWords, i), ...row));
   const table = make("table", { role: "grid", "aria-label": title }, make("tbody", { role: "rowgroup" }, head, ...rows));
-  return { cells, element: make("div", { class: `matrix ${name}` }, make("div", { class: "title" }, title), table) };
+  return { cells, fill, element: make("div", { class: `matrix ${name}` }, make("div", { class: "title" }, title), table) };
 }
 
 // A step of the chain: its matrices, and in the corner that they leave free, the sum of one of their cells.
@@ -156,7 +160,7 @@ function makeChain(model) {
   ];
   chain.append(...all.map(({ element }) => element));
   let current = { name: "weights", i: 1, j: 0 }; // what is lit
-  let numbers = null, matrices = {}, lit = [];
+  let numbers = null, matrices = {}, lit = [], made = ""; // for which words and sizes
 
   function settingsOf() {
     const words = model.get("words"), heads = model.get("heads"), temperature = model.get("temperature");
@@ -191,17 +195,23 @@ function makeChain(model) {
   function draw() {
     const words = model.get("words"), settings = settingsOf(), { tokens } = words;
     const focused = chain.contains(document.activeElement) ? document.activeElement.place : null;
-    lit = [];
     chain.hidden = tokens.length === 0;
     if (chain.hidden) return;
     numbers = attend(words, Math.min(model.get("head"), settings.heads - 1), settings);
     const cell = fit(chain, tokens, numbers);
     const decimals = cell >= TWO_DECIMALS ? 2 : cell >= ONE_DECIMAL ? 1 : -1;
     const named = { query: [tokens, []], key: [[], tokens], value: [tokens, []], output: [tokens, []] };
-    for (const name in numbers) {
-      matrices[name] = makeMatrix(name, numbers[name], ...(named[name] ?? [tokens, tokens]), decimals);
+    const wanted = JSON.stringify([tokens, numbers.query[0].length, numbers.value[0].length]);
+    if (wanted !== made) {
+      made = wanted;
+      lit = [];
+      for (const name in numbers) {
+        const size = [numbers[name].length, numbers[name][0].length];
+        matrices[name] = makeMatrix(name, size, ...(named[name] ?? [tokens, tokens]));
+      }
+      for (const step of all) step.fill(matrices);
     }
-    for (const step of all) step.fill(matrices);
+    for (const name in numbers) matrices[name].fill(numbers[name], decimals);
     all[1].rename(`scaled = scores / ${said(settings.divisor)}`);
     const last = tokens.length - 1, place = current;
     light({ name: "weights", i: Math.min(place.i, last), j: Math.min(place.j, last) });
