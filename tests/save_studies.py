@@ -57,7 +57,19 @@ def day4_nonlinearity() -> pd.DataFrame:
     return study(settings, range(5), data.load("mnist", validation=10_000), model=net, epochs=3)
 
 
-STUDIES = {make.__name__: make for make in (day2_depth, day2_epochs, day4_notes, day4_nonlinearity)}
+def day5_rows() -> pd.DataFrame:
+    """An image as 28 rows: Day 5's block of attention against Day 4's recurrent network; 10,000 images are held out."""
+    settings = [{"reader": reader, "optimizer": "adam", "learning_rate": 0.001} for reader in ("attention", "RNN")]
+    return study(settings, range(5), data.load("mnist", validation=10_000), model=_reader, epochs=3)
+
+
+def _reader(reader: str, *, seed: int) -> torch.nn.Module:
+    if reader == "attention":
+        return definitions("day5_attention")["RowReader"](seed=seed)
+    return models.ElmanRNN(28, 128, 10, seed=seed)
+
+
+STUDIES = {make.__name__: make for make in (day2_depth, day2_epochs, day4_notes, day4_nonlinearity, day5_rows)}
 
 
 if __name__ == "__main__":

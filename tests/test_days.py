@@ -9,7 +9,7 @@ import torch
 from notebook_definitions import definitions
 from torch import Tensor, nn
 
-from learnkit.models import ElmanRNN, FullyConnected, MultiHeadAttention
+from learnkit.models import ElmanRNN, FullyConnected, MultiHeadAttention, TransformerBlock
 from learnkit.training import Training
 
 DAY1, DAY3, DAY4, DAY5 = (
@@ -78,6 +78,16 @@ PAIRS = {
     "Day 5's attention is MultiHeadAttention": Pair(
         DAY5, lambda day: day["Attention"](8, 4), lambda: MultiHeadAttention(8, 4), under_the_same_names, (3, 5, 8)
     ),
+    "Day 5's code of the notes, once it is mended, is MultiHeadAttention": Pair(
+        DAY5,
+        lambda day: day["Complete"](input_dim=8, dim_k=12, dim_v=16, num_heads=4),
+        lambda: MultiHeadAttention(8, 4, qk_dim=12, value_dim=16),
+        under_the_same_names,
+        (3, 5, 8),
+    ),
+    "Day 5's block is TransformerBlock": Pair(
+        DAY5, lambda day: day["Block"](8, 4), lambda: TransformerBlock(8, 4), under_the_same_names, (3, 5, 8)
+    ),
 }
 
 
@@ -99,6 +109,18 @@ def test_what_a_day_teaches_gives_the_same_outputs_and_gradients(name):
     assert expected.keys() == dict(kept.named_parameters()).keys()
     for name, weight in kept.named_parameters():
         torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-5)
+
+
+def test_day_5_checks_predicted_shapes_and_names_what_is_off_without_its_size():
+    check = definitions(DAY5)["check_shape"]
+    scores, axes = torch.zeros(2, 4, 5, 7), "batch, head, query, key"
+    assert check("scores", (2, 4, 5, 7), scores, axes).endswith(": yes")
+    off = check("scores", (2, 8, 5, 1), scores, axes)
+    assert "head, key" in off
+    assert not {"4", "7"} & set(off)
+    for guess in (20, (2, 5, 8), "shape"):
+        assert "4 dimensions, batch, head, query, key" in check("scores", guess, scores, axes)
+    assert "not predicted" in check("scores", ..., scores, axes)
 
 
 def test_day_1s_network_begins_with_the_numbers_of_fully_connected():
