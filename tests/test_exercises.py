@@ -282,7 +282,7 @@ def test_a_right_function_is_accepted_and_the_prediction_held_against_it(name):
     prediction, function, words = RIGHT[name]
     answer = EXERCISES[name].check(prediction, function)
     assert answer
-    assert repr(answer).startswith(f"Right. You predicted {prediction}; {words}")
+    assert answer.words.startswith(f"Right. You predicted {prediction}; {words}")
 
 
 @pytest.mark.parametrize(
@@ -310,12 +310,19 @@ def test_at_least_four_faults_are_known_and_no_two_share_a_hint(name):
 @pytest.mark.parametrize("name", EXERCISES)
 def test_without_a_prediction_or_a_function_it_is_said_what_is_missing(name):
     exercise, (prediction, function, _) = EXERCISES[name], RIGHT[name]
-    assert exercise.check(..., function).words.startswith(f"Predict first. {exercise.question}")
+    for missing in (..., None):
+        words = exercise.check(missing, function).words
+        assert words.startswith("Nothing is answered yet.")
+        assert exercise.question in words
+        assert exercise.task in words
     assert not exercise.check("perhaps", function)
     assert "expected" in exercise.check("perhaps", function).words
-    assert "Now write the function: " + exercise.task in exercise.check(prediction, ...).words
+    for unwritten in (..., lambda *case: None, lambda *case: ...):
+        words = exercise.check(prediction, unwritten).words
+        assert words.startswith(f"You predict {prediction}. Then, write: {exercise.task}")
+    assert "does it end with return?" in words
     assert "name alone, without brackets" in exercise.check(prediction, 0.5).words
-    assert exercise.question in repr(exercise)
+    assert exercise.question in " ".join(repr(exercise).split())
 
 
 @pytest.mark.parametrize("prediction", [True, math.nan, [1], "1"])
@@ -327,12 +334,24 @@ def test_a_function_that_stops_or_returns_nothing_or_something_unknown_is_told_w
     def stops(truth, answer, digit):
         return truth.find(digit)
 
+    def nothing_for_eights(truth, answer, digit):
+        if digit != 8:
+            return precision_recall_by_loop(truth, answer, digit)
+
     check = day1.precision_and_recall.check
     assert "and digit 5, your function stops: AttributeError: 'list' object" in check(1, stops).words
     assert "stops: TypeError" in check(1, lambda: 0).words
-    assert "returns nothing. Does it end with return?" in check(1, lambda *case: None).words
+    assert "returns nothing. Does it end with return?" in check(1, nothing_for_eights).words
     assert "returns (0.123, 2), which is not so" in check(1, lambda *case: (0.123, 2)).words
     assert "returns 'high', which is not so" in check(1, lambda *case: "high").words
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_what_is_said_is_shown_in_lines_that_a_screen_holds(name):
+    exercise, (prediction, function, _) = EXERCISES[name], RIGHT[name]
+    for answer in (exercise.check(..., ...), exercise.check(prediction, function)):
+        assert max(map(len, repr(answer).splitlines())) <= 88
+        assert repr(answer).split() == answer.words.split()
 
 
 def test_a_function_cannot_change_what_the_next_one_is_tried_on():

@@ -2,11 +2,13 @@
 
 import copy
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+WIDTH = 88  # of a line, in letters, where an exercise speaks
 TOLERANCE = 1e-4  # of numbers, in proportion where they are large: float32 and another order of summing shall pass
 
 
@@ -37,7 +39,7 @@ class Answer:
         return self.right
 
     def __repr__(self) -> str:
-        return self.words
+        return "\n".join(map(_in_lines, self.words.splitlines()))
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,7 +76,15 @@ class Exercise:
     choices: Sequence[str] = ()
 
     def __repr__(self) -> str:
-        return f"First: {self.question}\nThen:  {self.task}"
+        return f"{_in_lines(self._first)}\n{_in_lines(self._then)}"
+
+    @property
+    def _first(self) -> str:
+        return f"First, predict: {self.question}"
+
+    @property
+    def _then(self) -> str:
+        return f"Then, write: {self.task}"
 
     def check(self, prediction: object, function: object) -> Answer:
         """Say whether a function fulfils the task, and if not, what is wrong with it, but not how to do it.
@@ -89,15 +99,18 @@ class Exercise:
             The function itself: its name without brackets.
         """
         if prediction is ... or prediction is None:
-            return Answer(False, f"Predict first. {self.question}")
+            return Answer(False, f"Nothing is answered yet.\n{self._first}\n{self._then}")
         if problem := self._problem_with(prediction):
             return Answer(False, problem)
         if function is ...:
-            return Answer(False, f"You predict {prediction}. Now write the function: {self.task}")
+            return Answer(False, f"You predict {prediction}. {self._then}")
         if not callable(function):
             return Answer(False, f"This is no function but {function!r}. Hand over its name alone, without brackets.")
-        expected = [_outcome(self.solution, case) for case in self.cases]
         outcomes = [_outcome(function, case) for case in self.cases]
+        if all(outcome is None or outcome is ... for outcome in outcomes):
+            words = f"You predict {prediction}. {self._then} It returns nothing so far; does it end with return?"
+            return Answer(False, words)
+        expected = [_outcome(self.solution, case) for case in self.cases]
         if _alike(outcomes, expected):
             said = f"You predicted {prediction}; your function says {_shown(self.ask(function))}."
             return Answer(True, f"Right. {said} {self.afterwards}")
@@ -122,6 +135,10 @@ class Exercise:
         if outcome is None:
             return f"With {told}, your function returns nothing. Does it end with return?"
         return f"With {told}, your function returns {_shown(outcome)}, which is not so. Work this case out on paper."
+
+
+def _in_lines(text: str) -> str:
+    return textwrap.fill(text, WIDTH, subsequent_indent="    ")
 
 
 def _outcome(function: Callable[..., Any], case: Case) -> Any:
