@@ -1,6 +1,7 @@
 """Make the tables in learnkit/stored again: ``python course.py studies [NAME …]``.
 
-Figures of nonlinear nets move a little from machine to machine, seconds a lot.
+Figures of nonlinear nets move a little from machine to machine, seconds a lot. What Day 2 has finished is kept in a
+file beside the table until that is written: interrupted and called again, it goes on where it was.
 """
 
 import sys
@@ -16,6 +17,7 @@ from notebook_definitions import definitions
 from learnkit import data, models
 from learnkit.study import STORED, study
 
+EXTREMES = [(784, *hidden, 10) for hidden in ((1, 256), (1, 2048), (4, 256), (4, 2048), (256, 1), (128, 256))]
 DEPTHS = [(784, *hidden, 10) for hidden in ((), (128,), (128, 256), (128, 256, 256), (128, 256, 256, 1024))]
 WAYS = [
     {"activation": None, "optimizer": "sgd", "learning_rate": 0.01},  # the notes'
@@ -24,14 +26,21 @@ WAYS = [
 ]
 
 
+def day2_extremes() -> pd.DataFrame:
+    """Widths at the extremes and the usual net, five seeds, on all 60,000 images."""
+    return study({"sizes": EXTREMES}, range(5), data.load("mnist"), path=_unfinished("day2_extremes"))
+
+
 def day2_depth() -> pd.DataFrame:
-    """Five depths, as the notes trained them and in two other ways."""
-    return study([{"sizes": sizes, **way} for way in WAYS for sizes in DEPTHS], range(3), data.load("mnist"))
+    """Five depths, as the notes trained them and in two other ways, five seeds, on all 60,000 images."""
+    grid = [{"sizes": sizes, **way} for way in WAYS for sizes in DEPTHS]
+    return study(grid, range(5), data.load("mnist"), path=_unfinished("day2_depth"))
 
 
 def day2_epochs() -> pd.DataFrame:
-    """The notes' net for 200 epochs; 10,000 images are held out."""
-    return study({"sizes": [(784, 128, 256, 10)]}, [0], data.load("mnist", validation=10_000), epochs=200)
+    """The notes' net for 200 epochs, five seeds; 10,000 images are held out."""
+    held_out = data.load("mnist", validation=10_000)
+    return study({"sizes": [(784, 128, 256, 10)]}, range(5), held_out, path=_unfinished("day2_epochs"), epochs=200)
 
 
 def day4_notes() -> pd.DataFrame:
@@ -69,7 +78,13 @@ def _reader(reader: str, *, seed: int) -> torch.nn.Module:
     return models.ElmanRNN(28, 128, 10, seed=seed)
 
 
-STUDIES = {make.__name__: make for make in (day2_depth, day2_epochs, day4_notes, day4_nonlinearity, day5_rows)}
+def _unfinished(name: str) -> Path:
+    return STORED / f"{name}.sqlite"
+
+
+STUDIES = {
+    make.__name__: make for make in (day2_extremes, day2_depth, day2_epochs, day4_notes, day4_nonlinearity, day5_rows)
+}
 
 
 if __name__ == "__main__":
@@ -82,3 +97,4 @@ if __name__ == "__main__":
         told = f"# python course.py studies {name}: {STUDIES[name].__doc__}\n"
         told += f"# PyTorch {torch.__version__}, {torch.get_num_threads()} CPU threads.\n"
         (STORED / f"{name}.csv").write_text(told + table.assign(**figures).to_csv(index=False), encoding="utf-8")
+        _unfinished(name).unlink(missing_ok=True)

@@ -3,9 +3,11 @@
 import itertools
 import math
 
+import nbformat
 import numpy as np
 import pytest
 import torch
+from notebook_definitions import NOTEBOOKS
 from scipy import stats
 
 from learnkit.exercises import day1, day2
@@ -298,6 +300,14 @@ def test_a_typical_wrong_answer_is_refused_with_a_hint_of_its_own(name, function
     assert not answer
     (fault,) = (fault for fault in EXERCISES[name].faults if words in fault.hint)
     assert answer.words == f"Not yet. {fault.hint}"
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_it_stands_open_in_the_notebook_of_its_day_and_says_so(name):
+    (path,) = NOTEBOOKS.glob(f"{name[:4]}_*.ipynb")
+    cells = nbformat.read(path, as_version=4).cells
+    (cell,) = (cell for cell in cells if f"{name}.check(" in cell.source)
+    assert cell.outputs[0].data["text/plain"].startswith("Nothing is answered yet.")
 
 
 @pytest.mark.parametrize("name", EXERCISES)

@@ -58,6 +58,7 @@ def test_one_layer_alone_has_nothing_between_and_collapses_with_any_activation()
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"sizes": 784}, r"sizes is 784; expected .* such as \(784, 128, 10\). \(A study takes a list"),
         ({"sizes": ()}, r"sizes=\(\) makes no layer"),
         ({"sizes": (784,)}, r"sizes=\(784,\) makes no layer"),
         ({"sizes": (784, 0, 10)}, r"sizes=\(784, 0, 10\) is 0; expected a whole number, 1 or more"),

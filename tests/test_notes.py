@@ -3,9 +3,11 @@
 from functools import cache
 
 import numpy as np
+import pytest
 import torch
 
 from learnkit import metrics
+from learnkit.study import stored
 
 # Images that are wrong, of 200, and ten times the means of precision, recall and F1.
 DAY_2 = (25, 8.715983553483554, 8.616165413533835, 8.623119627497193)
@@ -71,12 +73,59 @@ def confusions(labels: torch.Tensor, numbers: tuple[int, float, float, float]) -
     return solutions
 
 
-def test_exactly_one_confusion_of_the_last_200_images_gives_the_four_numbers_of_day_2(mnist):
-    labels = mnist.test_labels[-200:]
-    sizes = labels.bincount(minlength=10).tolist()
-    found = {tuple(sorted(zip(sizes, *solution, strict=True))) for solution in confusions(labels, DAY_2)}
+def test_of_all_batches_of_200_in_file_order_the_last_alone_gives_the_four_numbers_of_day_2_and_in_one_way(mnist):
+    batches = mnist.test_labels.split(200)
+    solutions = {batch: confusions(labels, DAY_2) for batch, labels in enumerate(batches)}
+    assert [batch for batch, found in solutions.items() if found] == [49]
+    sizes = batches[49].bincount(minlength=10).tolist()
+    found = {tuple(sorted(zip(sizes, *solution, strict=True))) for solution in solutions[49]}
     errors, taken = [1, 0, 1, 0, 7, 3, 2, 0, 7, 4], [7, 0, 2, 2, 3, 2, 3, 1, 4, 1]  # as in the notebook
     assert found == {tuple(sorted(zip(sizes, errors, taken, strict=True)))}
+
+
+LINEAR, LARGE_STEPS, RELU = 0.01, 0.1, 0.001  # the learning rate stands for the whole way to train
+DEPTHS = ["(784, 10)", "(784, 128, 10)", "(784, 128, 256, 10)"]
+DEEPER = ["(784, 128, 256, 256, 10)", "(784, 128, 256, 256, 1024, 10)"]
+
+
+@pytest.mark.parametrize(
+    ("way", "sizes", "accuracies", "losses"),
+    [
+        (LINEAR, [*DEPTHS, *DEEPER], [0.904, 0.914, 0.918, 0.918, 0.918], [None, 0.321, 0.301, 0.295, 0.288]),
+        (LARGE_STEPS, DEPTHS, [0.9213, 0.9237, 0.9218], None),
+        (RELU, [*DEPTHS[1:], *DEEPER], [0.979, 0.976, 0.977, 0.978], None),
+    ],
+)
+def test_the_depths_come_out_as_they_were_first_measured(way, sizes, accuracies, losses):
+    depth = stored("day2_depth")
+    ends = depth[(depth["epoch"] == 20) & (depth["learning_rate"] == way)].groupby("sizes")
+    assert set(ends["seed"].nunique()) == {5}
+    for net, accuracy, loss in zip(sizes, accuracies, losses or [None] * len(sizes), strict=True):
+        assert abs(ends["test_accuracy"].mean()[net] - accuracy) <= 0.004
+        assert loss is None or abs(ends["train_loss"].mean()[net] - loss) <= 0.002
+
+
+@pytest.mark.parametrize(
+    ("net", "accuracy", "loss"),
+    [
+        ("(784, 1, 256, 10)", 0.427, 1.54),
+        ("(784, 4, 256, 10)", 0.862, 0.487),
+        ("(784, 4, 2048, 10)", 0.867, 0.466),
+        ("(784, 256, 1, 10)", 0.361, 1.57),
+    ],
+)
+def test_the_extremes_come_out_as_they_were_first_measured_with_one_seed(net, accuracy, loss):
+    extremes = stored("day2_extremes")
+    rows = extremes[(extremes["epoch"] == 20) & (extremes["sizes"] == net)].set_index("seed")
+    assert abs(rows["test_accuracy"][0] - accuracy) <= 0.02
+    assert abs(rows["train_loss"][0] - loss) <= 0.01
+    assert rows["test_accuracy"].std() <= 0.03
+
+
+def test_of_one_neuron_before_2048_a_single_seed_says_little():
+    extremes = stored("day2_extremes")  # 0.367 was measured first
+    accuracies = extremes[(extremes["epoch"] == 20) & (extremes["sizes"] == "(784, 1, 2048, 10)")]["test_accuracy"]
+    assert accuracies.min() - 0.02 <= 0.367 <= accuracies.max()
 
 
 def test_no_batch_of_200_in_file_order_gives_the_four_numbers_of_day_4(mnist):

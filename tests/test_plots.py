@@ -131,6 +131,7 @@ def test_the_strip_has_a_point_for_each_seed_at_the_end_of_its_training():
     for strip, row in zip(axes.collections, (0, 1), strict=True):
         np.testing.assert_allclose(strip.get_offsets(), [[6.0, row], [6.1, row], [6.4, row]])
     np.testing.assert_allclose(axes.lines[0].get_xdata(), [6.5 / 3 + 4, 6.5 / 3 + 4])
+    assert axes.get_ylim() == (1.5, -0.5)  # room for half a row above and below
     drawn(axes.figure)
 
 

@@ -79,7 +79,12 @@ def no_validation(mnist) -> dict:
     ("grid", "seeds", "message"),
     [
         ({"sizes": []}, [0], "0 settings and 1 seeds make no training"),
-        ({"sizes": SIZES}, [], "1|2 settings and 0 seeds make no training"),
+        ({}, [0], "0 settings and 1 seeds make no training"),
+        ([], [0], "0 settings and 1 seeds make no training"),
+        ({"sizes": SIZES}, [], "2 settings and 0 seeds make no training"),
+        ({"sizes": SIZES}, 5, r"seeds is 5; expected a list of values, such as range\(5\)"),
+        ({"sizes": SIZES, "optimizer": "adam"}, [0], r"optimizer is 'adam'; .*, such as \['adam'\]"),
+        ({"sizes": SIZES, "learning_rate": 0.1}, [0], r"learning_rate is 0.1; .*, such as \[0.1\]"),
         ({"size": SIZES}, [0], "no parameter of the model or of Training called 'size'. Did you mean 'sizes'"),
         ({"sizes": SIZES, "seed": [1]}, [0], "called 'seed'"),
         ({"sizes": SIZES}, [0, 1, 0], "The seed 0 stands there twice"),

@@ -1,6 +1,6 @@
 """The network of the first two days: matrices in a row, with or without an activation between them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import prod
 
@@ -98,6 +98,11 @@ class FullyConnected(nn.Module):
 
 
 def _checked(sizes: Sequence[int]) -> tuple[int, ...]:
+    if not isinstance(sizes, Iterable):
+        raise ValueError(
+            f"sizes is {sizes!r}; expected the numbers of inputs, neurons and outputs, such as (784, 128, 10). (A "
+            "study takes a list of these, [(784, 128, 10)], since it tries each.)"
+        )
     sizes = tuple(sizes)
     if len(sizes) < 2:
         raise ValueError(

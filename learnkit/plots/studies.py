@@ -80,6 +80,7 @@ def metric_strip(table: pd.DataFrame, metric: str = "validation_accuracy") -> Fi
     means = rows.groupby("setting")[metric].mean()
     axes.plot(means[settings], range(len(settings)), "|", color="black", markersize=16, markeredgewidth=1.5)
     axes.set(xlabel=_words(metric), ylabel=None, title=f"{_seeds(rows)}; the line is their mean")
+    axes.set_ylim(len(settings) - 0.5, -0.5)  # the marks of the means have moved it
     axes.tick_params(axis="y", length=0)
     axes.yaxis.grid(True)
     return figure

@@ -90,8 +90,8 @@ def study(
     Raises
     ------
     ValueError
-        If there is no setting or no seed, if one stands there twice, or if neither `Training` nor the model has a
-        parameter of some name.
+        If there is no setting or no seed, if one stands there twice, if something is given alone and not in a list, or
+        if neither `Training` nor the model has a parameter of some name.
     OSError
         If nothing can be written at ``path``.
     StudyInterrupted, StudyStopped
@@ -100,7 +100,7 @@ def study(
     if threads is None:
         threads = torch.get_num_threads() if executor is None else 1
     check_whole_number("threads", threads)
-    settings, runs = _runs(grid, list(seeds), model, epochs, threads)
+    settings, runs = _runs(grid, _listed("seeds", seeds, "range(5)"), model, epochs, threads)
     outcomes: dict[int, list[Row]] = {}
     with ExitStack() as stack:
         here = data() if callable(data) and (executor is None or path is not None) else data
@@ -154,7 +154,8 @@ def _runs(
 ) -> tuple[list[Row], list[Run]]:
     """What the table shall say of each run's setting, and the runs."""
     if isinstance(grid, Mapping):
-        given = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+        lists = [_listed(name, values, f"[{values!r}]") for name, values in grid.items()]
+        given = [dict(zip(grid, values, strict=True)) for values in itertools.product(*lists)] if lists else []
     else:
         given = [dict(setting) for setting in grid]
     if not given or not seeds:
@@ -178,6 +179,12 @@ def _runs(
         of_model, of_training = ({k: v for k, v in part.items() if v is not inspect.Parameter.empty} for part in parts)
         runs.append(Run(model, of_model, of_training, seed=int(seed), threads=threads))
     return settings, runs
+
+
+def _listed(name: str, values: object, example: str) -> list[Any]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"{name} is {values!r}; expected a list of values, such as {example}.")
+    return list(values)
 
 
 def _within(part: dict[str, Any], setting: dict[str, Any]) -> dict[str, Any]:
