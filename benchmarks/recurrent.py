@@ -69,13 +69,18 @@ def ladder() -> dict[str, list[float]]:
         "addmm": partial(day4["with_addmm"], rows),
         "unbind": partial(day4["with_unbind"], rows),
         OURS: ours,
-        f"{OURS}, compiled": torch.compile(ours),
         THEIRS: lambda images: ours.hidden_to_logits(rnn(images)[1][0]),
         "torch.nn.LSTM": lambda images: ours.hidden_to_logits(lstm(images)[1][0][0]),
     }
+    compiled = torch.compile(ours)
+    try:
+        backward(partial(compiled, images))
+        rungs[f"{OURS}, compiled"] = compiled
+    except RuntimeError as error:
+        print(f"Not compiled, for want of a compiler perhaps: {error}")
     with torch.no_grad():
-        for name, rung in list(rungs.items())[:-1]:
-            assert (rung(images) - ours(images)).abs().max() < 1e-5, name
+        for name, rung in rungs.items():
+            assert "LSTM" in name or (rung(images) - ours(images)).abs().max() < 1e-5, name
     ways = {"the notes' loop over images": partial(backward, lambda: slow(images))}
     ways |= {name: partial(repeat, partial(rung, images)) for name, rung in rungs.items()}
     seconds = interleaved(ways, rounds=15, warm_up=2)
