@@ -83,7 +83,7 @@ def ladder() -> dict[str, list[float]]:
             assert "LSTM" in name or (rung(images) - ours(images)).abs().max() < 1e-5, name
     ways = {"the notes' loop over images": partial(backward, lambda: slow(images))}
     ways |= {name: partial(repeat, partial(rung, images)) for name, rung in rungs.items()}
-    seconds = interleaved(ways, rounds=15, warm_up=2)
+    seconds = interleaved(ways, rounds=9, warm_up=2)
     return {name: [value / (PASSES if name in rungs else 1) for value in values] for name, values in seconds.items()}
 
 
