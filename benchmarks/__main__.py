@@ -3,5 +3,5 @@
 import sys
 from importlib import import_module
 
-for name in sys.argv[1:] or ("training", "metrics", "attention", "studies", "labs", "imports"):
+for name in sys.argv[1:] or ("training", "metrics", "attention", "recurrent", "studies", "labs", "imports"):
     import_module(f"benchmarks.{name}").main()

@@ -5,15 +5,19 @@ file beside the table until that is written: interrupted and called again, it go
 """
 
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import pandas as pd
 import torch
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
 sys.path.insert(0, str(Path(__file__).parent))
 from notebook_definitions import definitions
 
+from benchmarks import recurrent
 from learnkit import data, models
 from learnkit.study import STORED, study
 
@@ -66,6 +70,27 @@ def day4_nonlinearity() -> pd.DataFrame:
     return study(settings, range(5), data.load("mnist", validation=10_000), model=net, epochs=3)
 
 
+def day4_accuracy() -> pd.DataFrame:
+    """Day 4's training in two stages, in each of five seeds; 10,000 images are held out."""
+    with ProcessPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as workers:
+        return pd.concat(workers.map(_in_two_stages, range(5)), ignore_index=True)
+
+
+def _in_two_stages(seed: int) -> pd.DataFrame:
+    train = definitions("day4_rnn_vectorised")["train_in_two_stages"]
+    net = models.ElmanRNN(28, 128, 10, seed=seed)
+    training, rows = train(net, data.load("mnist", validation=10_000), seed)
+    table = pd.DataFrame(rows, columns=["train_loss", "validation_loss", "validation_accuracy"])
+    table.loc[len(table) - 1, "test_accuracy"] = training.evaluate("test").accuracy
+    return table.assign(seed=seed, epoch=range(1, len(table) + 1)).set_index(["seed", "epoch"]).reset_index()
+
+
+def day4_ladder() -> pd.DataFrame:
+    """Milliseconds of 200 images, forward and backward, the medians of one run."""
+    ladder = recurrent.ladder()
+    return pd.DataFrame([{"way": way, "milliseconds": 1000 * median(seconds)} for way, seconds in ladder.items()])
+
+
 def day5_rows() -> pd.DataFrame:
     """An image as 28 rows: Day 5's block of attention against Day 4's recurrent network; 10,000 images are held out."""
     settings = [{"reader": reader, "optimizer": "adam", "learning_rate": 0.001} for reader in ("attention", "RNN")]
@@ -83,14 +108,24 @@ def _unfinished(name: str) -> Path:
 
 
 STUDIES = {
-    make.__name__: make for make in (day2_extremes, day2_depth, day2_epochs, day4_notes, day4_nonlinearity, day5_rows)
+    make.__name__: make
+    for make in (
+        day2_extremes,
+        day2_depth,
+        day2_epochs,
+        day4_notes,
+        day4_nonlinearity,
+        day4_accuracy,
+        day4_ladder,
+        day5_rows,
+    )
 }
 
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or STUDIES:
         print(name, flush=True)
-        table = STUDIES[name]().drop(columns=["threads", "error"])
+        table = STUDIES[name]().drop(columns=["threads", "error"], errors="ignore")
         figures = {
             column: table[column].round(3 if column == "seconds" else 5) for column in table.select_dtypes("float")
         }

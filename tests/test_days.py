@@ -142,3 +142,34 @@ def test_day_1s_loop_is_training_weight_for_weight(few_images):
     assert [loss.item() for _, _, loss in Training(kept, few_images, **settings)] == losses
     for theirs, ours in zip(taught.parameters(), kept.parameters(), strict=True):
         assert torch.equal(theirs, ours)
+
+
+@pytest.mark.parametrize("rung", ["hoisted", "with_addmm", "with_unbind"])
+def test_each_rung_of_day_4s_ladder_is_elman(rung):
+    day4 = definitions(DAY4)
+    taught, kept = day4["FixedRNN"](28, 16, 10), ElmanRNN(28, 16, 10)
+    kept.load_state_dict(of_elman(taught.state_dict()))
+    images = torch.rand(20, 28, 28)
+    ours, theirs = day4[rung](taught, images), kept(images)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    ours.square().sum().backward()
+    theirs.square().sum().backward()
+    expected = of_elman({name: weight.grad for name, weight in taught.named_parameters()})
+    for name, weight in kept.named_parameters():
+        torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["SlowRNN", "NotesRNN"])
+def test_the_notes_networks_carry_the_states_of_elman_and_read_them_a_step_late(name):
+    taught, kept = definitions(DAY4)[name](16), ElmanRNN(28, 16, 10)
+    weights = taught.state_dict()
+    weight = weights["hidden_layer.weight"]
+    with torch.no_grad():
+        kept.input_to_hidden.weight.copy_(weight[:, :28])
+        kept.hidden_to_hidden.weight.copy_(weight[:, 28:])
+        kept.input_to_hidden.bias.copy_(weights["hidden_layer.bias"])
+    images = torch.rand(5, 28, 28)
+    before = torch.cat([torch.zeros(5, 1, 16), kept.states(images)[:, :-1]], dim=1)
+    outputs = taught.output_layer(torch.cat([images, before], dim=2))
+    expected = outputs.mean(1) if name == "SlowRNN" else outputs[:, -1]
+    torch.testing.assert_close(taught(images), expected, rtol=1e-5, atol=1e-5)

@@ -10,12 +10,12 @@ import torch
 from notebook_definitions import NOTEBOOKS
 from scipy import stats
 
-from learnkit.exercises import day1, day2
+from learnkit.exercises import day1, day2, day3, day4
 from learnkit.exercises.exercise import Exercise
 
 EXERCISES = {
     f"{day.__name__[-4:]}.{name}": exercise
-    for day in (day1, day2)
+    for day in (day1, day2, day3, day4)
     for name, exercise in vars(day).items()
     if isinstance(exercise, Exercise)
 }
@@ -215,6 +215,88 @@ def impatient(differences, margin):
     return "holds" if -margin < low and high < margin else "fails"
 
 
+def walk_through(inputs, w, u, b):
+    h = 0
+    for x in inputs:
+        h = max(w * x + u * h + b, 0)
+    return h
+
+
+def forgetful(inputs, w, u, b):
+    for x in inputs:
+        state = 0
+        state = max(w * x + u * state + b, 0)
+    return state
+
+
+def a_step_behind(inputs, w, u, b):
+    state = 0
+    for x in inputs:
+        result = state
+        state = max(w * x + u * state + b, 0)
+    return result
+
+
+def straight(inputs, w, u, b):
+    state = 0
+    for x in inputs:
+        state = w * x + u * state + b
+    return state
+
+
+def returned_at_once(inputs, w, u, b):
+    state = 0
+    for x in inputs:
+        state = max(w * x + u * state + b, 0)
+        return state
+
+
+def duration(average, steps):
+    return lambda seconds, images, batch_size: average(seconds) * steps(images, batch_size) / 60
+
+
+def by_cat(sequences, W, U, b):
+    h = torch.zeros(sequences.shape[0], U.shape[0])
+    for t in range(sequences.shape[1]):
+        h = torch.clamp(torch.cat([sequences[:, t], h], dim=1) @ torch.cat([W, U], dim=1).T + b, min=0)
+    return h
+
+
+def over_sequences(sequences, W, U, b):
+    h = torch.zeros(sequences.shape[1], U.shape[0])
+    for x in sequences:
+        h = torch.relu(x @ W.T + h @ U.T + b)
+    return h
+
+
+def late(sequences, W, U, b):
+    h = torch.zeros(sequences.shape[0], U.shape[0])
+    for t in range(sequences.shape[1]):
+        out = h
+        h = torch.relu(sequences[:, t] @ W.T + h @ U.T + b)
+    return out
+
+
+def unbent(sequences, W, U, b):
+    h = torch.zeros(sequences.shape[0], U.shape[0])
+    for t in range(sequences.shape[1]):
+        h = sequences[:, t] @ W.T + h @ U.T + b
+    return h
+
+
+def transposed(sequences, W, U, b):
+    return by_cat(sequences, W, U.T, b)
+
+
+def gathered(states, lengths):
+    return states[range(len(lengths)), torch.tensor(lengths) - 1]
+
+
+def clip_by_numpy(gradients, largest):
+    g = np.array(gradients)
+    return g * min(1, largest / max(np.linalg.norm(g), 1e-12))
+
+
 RIGHT = {
     "day1.precision_and_recall": (1, precision_recall_by_loop, "your function says 1"),
     "day1.loss": (2.3, stable, "your function says 1.386"),
@@ -222,6 +304,12 @@ RIGHT = {
     "day2.macro_f1": (0.9, lambda matrix: sum(f1_of_classes(matrix)) / len(matrix), "your function says 0.4737"),
     "day2.batch_accuracy": (0.55, count_all, "your function says 0.8364"),
     "day2.same": ("holds", verdict(t_interval), "your function says 'open'"),
+    "day3.speedup": (100, lambda share, factor: 1 / (share / factor + (1 - share)), "your function says 1.01"),
+    "day3.last_state": (1, walk_through, "your function says 0.125"),
+    "day3.epoch_minutes": (4, duration(np.median, lambda n, size: -(-n // size)), "your function says 3.283"),
+    "day4.read_all": (2, by_cat, "your function says 8"),
+    "day4.last_of_each": (30, gathered, "your function says 20"),
+    "day4.clip": (1, clip_by_numpy, "your function says 0.6"),
 }
 WRONG = {
     "day1.precision_and_recall": {
@@ -271,11 +359,58 @@ WRONG = {
         one_sided: "two sides",
         impatient: "never leaves anything open",
     },
+    "day3.speedup": {
+        (lambda share, factor: share / factor + 1 - share): "as a share of the time before",
+        (lambda share, factor: 1 / (share + (1 - share) / factor)): "changed places",
+        (lambda share, factor: factor): "the rest of the time",
+        (lambda share, factor: share * factor + (1 - share)): "averages speeds",
+        (lambda share, factor: 1 / (share * factor + 1 - share)): "divided by four",
+        (lambda share, factor: 1 / (1 - share)): "something of the part is left",
+    },
+    "day3.last_state": {
+        forgetful: "empty memory",
+        a_step_behind: "one step behind",
+        straight: "below zero",
+        (lambda *case: max(straight(*case), 0)): "not only at the end",
+        returned_at_once: "after the first step",
+    },
+    "day3.epoch_minutes": {
+        duration(np.mean, lambda n, size: math.ceil(n / size)): "took the mean",
+        duration(lambda seconds: seconds[0], lambda n, size: math.ceil(n / size)): "no measure of the others",
+        duration(np.median, lambda n, size: n // size): "smaller batch is missing",
+        duration(np.median, lambda n, size: n / size): "part of a step",
+        duration(lambda seconds: 60 * np.median(seconds), lambda n, size: math.ceil(n / size)): "Those are seconds",
+        duration(np.median, lambda n, size: n): "step of its own",
+    },
+    "day4.read_all": {
+        over_sequences: "Which axis is time",
+        late: "thrown away",
+        unbent: "without ReLU",
+        transposed: "the wrong way round",
+        (lambda x, W, U, b: by_cat(x, W, U, 0)): "bias is missing",
+        (lambda x, W, U, b: by_cat(x, W, U * 0, b)): "nothing recurrent",
+    },
+    "day4.last_of_each": {
+        (lambda states, lengths: states[:, -1]): "after the padding",
+        (lambda states, lengths: states[range(len(lengths)), lengths]): "too far",
+        (lambda states, lengths: states[range(len(lengths)), torch.tensor(lengths) - 2]): "missing at the end",
+        (lambda states, lengths: states[:, max(lengths) - 1]): "where one of them ends",
+        (lambda states, lengths: states[:, torch.tensor(lengths) - 1]): "belongs to which",
+    },
+    "day4.clip": {
+        (lambda g, largest: np.clip(g, -largest, largest)): "another direction",
+        (lambda g, largest: np.array(g) * largest / np.linalg.norm(g)): "made longer",
+        (lambda g, largest: np.array(g) * min(1, largest / max(1e-12, np.abs(g).sum()))): "adds up the numbers",
+        (lambda g, largest: g if np.linalg.norm(g) <= largest else np.zeros(len(g))): "thrown away",
+        (lambda g, largest: np.array(g) / max(1, np.linalg.norm(g) / 1) if np.linalg.norm(g) > largest else g): (
+            "whatever was allowed"
+        ),
+    },
 }
 
 
 def test_there_are_three_exercises_a_day_and_all_are_tried_here():
-    assert [name[:4] for name in EXERCISES] == ["day1"] * 3 + ["day2"] * 3
+    assert [name[:4] for name in EXERCISES] == [f"day{day}" for day in (1, 2, 3, 4) for _ in range(3)]
     assert set(RIGHT) == set(WRONG) == set(EXERCISES)
 
 

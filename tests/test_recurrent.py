@@ -3,6 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from learnkit.models import ElmanRNN
 from learnkit.training import Training
@@ -25,31 +26,48 @@ def by_hand(net: ElmanRNN, sequence: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("nonlinearity", ["relu", "tanh"])
 @given(
-    batch=st.integers(1, 4),
-    time=st.integers(1, 6),
+    lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    padding=st.integers(0, 2),
+    with_lengths=st.booleans(),
     features=st.integers(1, 5),
     hidden=st.integers(1, 6),
     seed=st.integers(0, 999),
 )
-def test_states_and_gradients_are_those_of_torchs_rnn(nonlinearity, batch, time, features, hidden, seed):
+def test_states_and_gradients_are_those_of_torchs_rnn(
+    nonlinearity, lengths, padding, with_lengths, features, hidden, seed
+):
     torch.manual_seed(seed)
     theirs = nn.RNN(features, hidden, nonlinearity=nonlinearity, batch_first=True)
     ours = ElmanRNN(features, hidden, 3, nonlinearity=nonlinearity)
     ours.load_from_torch(theirs)
-    inputs = sequences(batch, time, features, seed)
-    state = torch.randn(batch, hidden)
-    expected, last = theirs(inputs, state[None])
-    given_states = ours.states(inputs, state)
-    torch.testing.assert_close(given_states, expected, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(given_states[:, -1], last[0], rtol=1e-5, atol=1e-5)
-    expected.square().sum().backward()
-    given_states.square().sum().backward()
+    batch, time = len(lengths), max(lengths) + padding
+    inputs, state = sequences(batch, time, features, seed), torch.randn(batch, hidden)
+    if with_lengths:
+        lengths = torch.tensor(lengths)
+        packed, last = theirs(pack_padded_sequence(inputs, lengths, True, False), state[None])
+        expected, _ = pad_packed_sequence(packed, batch_first=True, total_length=time)
+    else:
+        lengths = None
+        expected, last = theirs(inputs, state[None])
+    states, last_state = ours.states(inputs, state, lengths), ours.last_state(inputs, state, lengths)
+    torch.testing.assert_close(states, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(last_state, last[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours(inputs, state, lengths), ours.hidden_to_logits(last[0]), rtol=1e-5, atol=1e-5)
+    (expected.square().mean() + last.square().mean()).backward()
+    (states.square().mean() + last_state.square().mean()).backward()
     for mine, reference in (
         (ours.input_to_hidden.weight, theirs.weight_ih_l0),
         (ours.input_to_hidden.bias, theirs.bias_ih_l0),
         (ours.hidden_to_hidden.weight, theirs.weight_hh_l0),
     ):
-        torch.testing.assert_close(mine.grad, reference.grad, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(mine.grad, reference.grad, rtol=1e-5, atol=1e-5)
+
+
+def test_it_begins_with_the_numbers_of_torchs_rnn():
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        theirs, ours = nn.RNN(4, 6, nonlinearity="relu", batch_first=True), ElmanRNN(4, 6, 3, seed=seed)
+        torch.testing.assert_close(ours.states(sequences()), theirs(sequences())[0])
 
 
 @pytest.mark.parametrize("nonlinearity", ["relu", "tanh"])
@@ -63,10 +81,44 @@ def test_the_logits_are_read_from_the_last_state_or_are_the_mean_of_all(nonlinea
     torch.testing.assert_close(mean(inputs), mean.hidden_to_logits(states).mean(1))
 
 
+@pytest.mark.parametrize("readout", ["last", "mean"])
+def test_with_lengths_each_sequence_is_read_as_if_it_were_alone(readout):
+    net, inputs, lengths = ElmanRNN(4, 6, 3, readout=readout), sequences(), torch.tensor([3, 7, 1, 7, 2])
+    alone = [net(inputs[None, i, :length]) for i, length in enumerate(lengths)]
+    torch.testing.assert_close(net(inputs, lengths=lengths), torch.cat(alone))
+
+
+def test_what_stands_behind_a_sequences_end_is_not_read():
+    net, lengths = ElmanRNN(4, 6, 3), torch.tensor([3, 7, 1, 7, 2])
+    clean, spoiled = sequences(), sequences()
+    for sequence, length in zip(spoiled, lengths, strict=True):
+        sequence[length:] = torch.nan
+    gradients = []
+    for inputs in (clean, spoiled):
+        net.zero_grad()
+        net(inputs, lengths=lengths).square().sum().backward()
+        gradients.append([parameter.grad.clone() for parameter in net.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_a_sequence_read_in_two_pieces_gives_the_same_as_in_one():
     net, inputs = ElmanRNN(4, 6, 3), sequences()
-    state = net.states(inputs[:, :3])[:, -1]
+    state = net.last_state(inputs[:, :3])
     torch.testing.assert_close(net(inputs[:, 3:], state), net(inputs))
+
+
+def test_nothing_stays_from_one_batch_to_the_next():
+    net, inputs = ElmanRNN(4, 6, 3), sequences()
+    assert torch.equal(net(inputs), net(inputs))
+
+
+@pytest.mark.parametrize("readout", ["last", "mean"])
+def test_a_batch_may_hold_one_sequence_or_none(readout):
+    net, inputs = ElmanRNN(4, 6, 3, readout=readout), sequences()
+    torch.testing.assert_close(net(inputs[:1]), net(inputs)[:1])
+    assert net(inputs[:0]).shape == (0, 3)
+    assert net(inputs[:0], lengths=torch.ones(0, dtype=torch.int64)).shape == (0, 3)
 
 
 def test_the_last_step_matters():
@@ -97,6 +149,7 @@ def test_it_computes_on_the_device_of_its_weights():
     images = torch.empty(6, 28, 28, device="meta")
     assert net(images).device.type == "meta"
     assert net.states(images).device.type == "meta"
+    assert net.last_state(images).device.type == "meta"
     assert net.double()(images.double()).dtype == torch.float64
 
 
@@ -108,11 +161,6 @@ def test_its_numbers_come_from_a_generator_of_its_own():
     for a, b, c in zip(first.parameters(), same.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)
         assert not torch.equal(a, c)
-
-
-def test_the_recurrent_weights_begin_orthogonal():
-    weight = ElmanRNN(4, 6, 3).hidden_to_hidden.weight
-    torch.testing.assert_close(weight @ weight.T, torch.eye(6))
 
 
 def test_it_learns_from_images_as_sequences_of_rows(few_images):
@@ -135,6 +183,23 @@ def test_it_learns_from_images_as_sequences_of_rows(few_images):
         (lambda net: net(torch.zeros(4)), r"\(4,\); expected \(batch, time, feature\)\.$"),
         (lambda net: net(torch.zeros(2, 7, 4), torch.zeros(3, 6)), r"\(3, 6\); for 2 sequences and 6 .* \(2, 6\)"),
         (lambda net: net(torch.zeros(2, 7, 4), torch.zeros(2, 5)), r"\(2, 5\); for 2 sequences and 6 .* \(2, 6\)"),
+        (lambda net: net(torch.zeros(2, 1, 7, 4)), r"Take the channel out first: images.squeeze\(1\)"),
+        (
+            lambda net: net(torch.zeros(2, 7, 4).double()),
+            r"sequences is of the type torch.float64.*hand over sequences.to\(torch.float32",
+        ),
+        (lambda net: net(torch.zeros(2, 7, 4).byte()), r"sequences is of the type torch.uint8, .* torch.float32"),
+        (
+            lambda net: net(torch.zeros(2, 7, 4), torch.zeros(2, 6).double()),
+            "state is of the type torch.float64, .*hand over state.to",
+        ),
+        (lambda net: net(torch.zeros(2, 7, 4), lengths=torch.tensor([7, 8])), "Sequence 1 has the length 8; .* 1 to 7"),
+        (lambda net: net(torch.zeros(2, 7, 4), lengths=torch.tensor([0, 7])), "Sequence 0 has the length 0; .* 1 to 7"),
+        (lambda net: net(torch.zeros(2, 7, 4), lengths=torch.tensor([7])), r"lengths has the shape \(1,\).*of 2 seq"),
+        (
+            lambda net: net(torch.zeros(2, 7, 4), lengths=torch.tensor([7.0, 7])),
+            "torch.float32; expected a whole number",
+        ),
         (lambda _: ElmanRNN(4, 6, 3, nonlinearity="relo"), "no nonlinearity called 'relo'. Did you mean 'relu'"),
         (lambda _: ElmanRNN(4, 6, 3, readout="first"), "no readout called 'first'.* Known: 'last', 'mean'"),
         (lambda _: ElmanRNN(4, 0, 3), "hidden_size is 0; expected a whole number, 1 or more"),

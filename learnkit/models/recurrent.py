@@ -1,10 +1,11 @@
 """A recurrent network: it reads a sequence step by step and carries a state along. Days 3 and 4."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from learnkit.errors import check_whole_number, unknown
 from learnkit.models import initial
@@ -19,6 +20,13 @@ class ElmanRNN(nn.Module):
     The state after step *t* is ``h_t = f(W_x x_t + b + W_h h_{t-1})``; it begins with zeros. The readout makes logits
     of the last state, or of the mean of all states (which is the mean of the logits of all states).
 
+    All three ways to read, ``net(…)``, `last_state` and `states`, take the same: the sequences, a state to begin with,
+    and the sequences' lengths where they are not all equally long. To read in pieces, hand the state on::
+
+        for piece in pieces:
+            state = net.last_state(piece, state)
+        logits = net.hidden_to_logits(state)
+
     Parameters
     ----------
     input_size
@@ -32,9 +40,9 @@ class ElmanRNN(nn.Module):
     readout
         Of which state: ``"last"`` or ``"mean"``.
     seed
-        Of the random numbers that the net begins with, which come from a generator of its own. The recurrent weights
-        begin as an orthogonal matrix, which neither stretches nor shrinks the state from step to step; all else as in
-        `torch.nn.Linear`.
+        Of the random numbers that the net begins with, which come from a generator of its own. They are those of
+        `torch.nn.RNN` after ``torch.manual_seed(seed)``: uniform between −1/√hidden_size and 1/√hidden_size (of its two
+        biases, which it adds to each other, the sum); then the readout's, as in `torch.nn.Linear`.
 
     Raises
     ------
@@ -43,8 +51,7 @@ class ElmanRNN(nn.Module):
 
     References
     ----------
-    Elman: Finding structure in time, Cognitive Science 14 (1990). For the orthogonal beginning: Saxe, McClelland,
-    Ganguli, arXiv:1312.6120.
+    Elman: Finding structure in time, Cognitive Science 14 (1990).
     """
 
     def __init__(
@@ -66,14 +73,17 @@ class ElmanRNN(nn.Module):
             raise unknown("readout", readout, READOUTS)
         self.nonlinearity = nonlinearity
         self.readout = readout
+        self.input_to_hidden = nn.utils.skip_init(nn.Linear, input_size, hidden_size)
+        self.hidden_to_hidden = nn.utils.skip_init(nn.Linear, hidden_size, hidden_size, bias=False)
         generator = torch.Generator().manual_seed(seed)
-        self.input_to_hidden = initial.linear(input_size, hidden_size, generator)
-        self.hidden_to_hidden = initial.linear(hidden_size, hidden_size, generator, bias=False)
-        nn.init.orthogonal_(self.hidden_to_hidden.weight, generator=generator)
+        self._begin(generator)
         self.hidden_to_logits = initial.linear(hidden_size, num_classes, generator)
 
     def forward(
-        self, sequences: Float[Tensor, "batch time feature"], state: Float[Tensor, "batch hidden"] | None = None
+        self,
+        sequences: Float[Tensor, "batch time feature"],
+        state: Float[Tensor, "batch hidden"] | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch classes"]:
         """The logits of each sequence.
 
@@ -83,35 +93,73 @@ class ElmanRNN(nn.Module):
             At least one step long.
         state
             To begin with instead of zeros.
+        lengths
+            How many steps of each sequence count, at least one; the rest is padding, and is not even read.
 
         Raises
         ------
         ValueError
-            If sequences or state have another shape than this net can take.
+            If sequences, state or lengths have another shape or type than this net can take.
         """
-        steps = self._steps(sequences, state)
-        if self.readout == "mean":
-            return self.hidden_to_logits(torch.stack(list(steps)).mean(0))
-        for last in steps:  # noqa: B007 (the earlier states are not needed here, only gone through)
+        if self.readout == "last":
+            return self.hidden_to_logits(self.last_state(sequences, state, lengths))
+        states = self.states(sequences, state, lengths)
+        return self.hidden_to_logits(states.sum(1) / (states.shape[1] if lengths is None else lengths[:, None]))
+
+    def last_state(
+        self,
+        sequences: Float[Tensor, "batch time feature"],
+        state: Float[Tensor, "batch hidden"] | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch hidden"]:
+        """The state after the last step of each sequence."""
+        if lengths is not None:
+            states = self.states(sequences, state, lengths)
+            return states[torch.arange(len(states)), lengths - 1]
+        begin = self._checked(sequences, state)
+        steps = self._steps(self.input_to_hidden(sequences).unbind(dim=1), begin)
+        for last in steps:  # noqa: B007 (those before it are only gone through)
             pass
-        return self.hidden_to_logits(last)
+        return last
 
     def states(
-        self, sequences: Float[Tensor, "batch time feature"], state: Float[Tensor, "batch hidden"] | None = None
+        self,
+        sequences: Float[Tensor, "batch time feature"],
+        state: Float[Tensor, "batch hidden"] | None = None,
+        lengths: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch time hidden"]:
-        """The state after each step. To read a long sequence in pieces, hand on ``states(...)[:, -1]``."""
-        return torch.stack(list(self._steps(sequences, state)), dim=1)
+        """The state after each step; zeros after the end of a sequence that is shorter than others."""
+        state = self._checked(sequences, state, lengths)
+        if lengths is None or len(sequences) == 0:
+            return torch.stack(list(self._steps(self.input_to_hidden(sequences).unbind(dim=1), state)), dim=1)
+        # Sorted by length, so that the sequences that still go on at a step are the first of the batch.
+        packed = pack_padded_sequence(sequences, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        from_inputs = self.input_to_hidden(packed.data).split(packed.batch_sizes.tolist())
+        states = torch.cat(list(self._steps(from_inputs, state[packed.sorted_indices])))
+        which = torch.cat([packed.sorted_indices[:count] for count in packed.batch_sizes.tolist()])
+        when = torch.arange(len(packed.batch_sizes)).repeat_interleave(packed.batch_sizes).to(which.device)
+        # At once, which is several times as fast as torch's pad_packed_sequence with its gradient.
+        return states.new_zeros(*sequences.shape[:2], states.shape[1]).index_put((which, when), states)
 
-    def _steps(self, sequences: Tensor, state: Tensor | None) -> Iterator[Tensor]:
-        self._check_shapes(sequences, state)
-        if state is None:
-            state = sequences.new_zeros(len(sequences), self.hidden_to_hidden.in_features)
+    def _steps(self, from_inputs: Iterable[Tensor], state: Tensor) -> Iterator[Tensor]:
+        """The states. What the input adds to them does not depend on them: it was computed for all steps at once."""
         f = NONLINEARITIES[self.nonlinearity]
         recurrent = self.hidden_to_hidden.weight.T
-        # What the input adds to the state does not depend on the state: it is computed for all steps at once.
-        for from_input in self.input_to_hidden(sequences).unbind(dim=1):
+        for from_input in from_inputs:
+            if len(from_input) < len(state):  # the last sequences of the batch have ended
+                state = state[: len(from_input)]
             state = f(torch.addmm(from_input, state, recurrent))
             yield state
+
+    @torch.no_grad()
+    def _begin(self, generator: torch.Generator) -> None:
+        """The numbers with which torch.nn.RNN begins, drawn in its order."""
+        bound = self.hidden_to_hidden.in_features**-0.5
+        bias = self.input_to_hidden.bias
+        second = torch.empty_like(bias)
+        for numbers in (self.input_to_hidden.weight, self.hidden_to_hidden.weight, bias, second):
+            numbers.uniform_(-bound, bound, generator=generator)
+        bias += second
 
     @torch.no_grad()
     def load_from_torch(self, module: nn.RNN) -> None:
@@ -137,21 +185,60 @@ class ElmanRNN(nn.Module):
         self.input_to_hidden.bias.copy_(module.bias_ih_l0 + module.bias_hh_l0)  # torch keeps two and adds both
         self.hidden_to_hidden.weight.copy_(module.weight_hh_l0)
 
-    def _check_shapes(self, sequences: Tensor, state: Tensor | None) -> None:
-        shape = tuple(sequences.shape)
-        features, hidden = self.input_to_hidden.in_features, self.hidden_to_hidden.in_features
-        if sequences.ndim != 3:
-            single = sequences.ndim == 2 and shape[1] == features
-            advice = " It looks like one sequence: make it a batch of one with sequence[None]." if single else ""
-            if sequences.ndim == 2 and shape[1] % features == 0 and not single:
-                advice = f" Cut flattened images into rows first: images.view(-1, {shape[1] // features}, {features})."
-            raise ValueError(f"The sequences have the shape {shape}; expected (batch, time, feature).{advice}")
-        if shape[1] == 0:
-            raise ValueError(f"The sequences have the shape {shape}, which is no step at all; expected at least one.")
-        if shape[2] != features:
-            raise ValueError(f"Each step of the sequences has {shape[2]} features; this net takes {features}.")
-        if state is not None and tuple(state.shape) != (shape[0], hidden):
+    def _checked(self, sequences: Tensor, state: Tensor | None, lengths: Tensor | None = None) -> Tensor:
+        """The state to begin with, once all that was given is seen to fit."""
+        weight = self.input_to_hidden.weight
+        _check_sequences(sequences, weight)
+        batch, time, _ = sequences.shape
+        hidden = len(weight)
+        if state is None:
+            state = sequences.new_zeros(batch, hidden)
+        if tuple(state.shape) != (batch, hidden):
             raise ValueError(
-                f"The state has the shape {tuple(state.shape)}; for {shape[0]} sequences and {hidden} hidden numbers "
-                f"expected ({shape[0]}, {hidden})."
+                f"The state has the shape {tuple(state.shape)}; for {batch} sequences and {hidden} hidden numbers "
+                f"expected ({batch}, {hidden})."
             )
+        _check_type("state", state, weight)
+        if lengths is not None:
+            _check_lengths(lengths, batch, time)
+        return state
+
+
+def _check_sequences(sequences: Tensor, weight: Tensor) -> None:
+    shape, features = tuple(sequences.shape), weight.shape[1]
+    if sequences.ndim != 3:
+        advice = ""
+        if sequences.ndim == 2 and shape[1] == features:
+            advice = " It looks like one sequence: make it a batch of one with sequence[None]."
+        elif sequences.ndim == 2 and shape[1] % features == 0:
+            advice = f" Cut flattened images into rows first: images.view(-1, {shape[1] // features}, {features})."
+        elif sequences.ndim == 4 and shape[1] == 1:
+            advice = " Take the channel out first: images.squeeze(1)."
+        raise ValueError(f"The sequences have the shape {shape}; expected (batch, time, feature).{advice}")
+    if shape[1] == 0:
+        raise ValueError(f"The sequences have the shape {shape}, which is no step at all; expected at least one.")
+    if shape[2] != features:
+        raise ValueError(f"Each step of the sequences has {shape[2]} features; this net takes {features}.")
+    _check_type("sequences", sequences, weight)
+
+
+def _check_type(name: str, numbers: Tensor, weight: Tensor) -> None:
+    if numbers.dtype != weight.dtype:
+        raise ValueError(
+            f"What was given as {name} is of the type {numbers.dtype}, the weights of this net of {weight.dtype}: "
+            f"hand over {name}.to({weight.dtype})."
+        )
+
+
+def _check_lengths(lengths: Tensor, batch: int, time: int) -> None:
+    if tuple(lengths.shape) != (batch,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
+        raise ValueError(
+            f"lengths has the shape {tuple(lengths.shape)} and the type {lengths.dtype}; expected a whole number for "
+            f"each of {batch} sequences."
+        )
+    wrong = ((lengths < 1) | (lengths > time)).nonzero().flatten().tolist()
+    if wrong:
+        raise ValueError(
+            f"Sequence {wrong[0]} has the length {lengths[wrong[0]].item()}; expected 1 to {time}, the number of steps "
+            "that there are."
+        )
