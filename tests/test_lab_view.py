@@ -182,3 +182,5 @@ def test_the_mistakes_are_those_of_which_the_net_is_surest():
     assert re.findall(r"is (\w)<br>says (\w)", text) == [("a", "b"), ("a", "b"), ("b", "a")]
     right = Evaluation(0.0, torch.tensor([0, 1, 0, 1]), logits)
     assert "none" in training_html.mistakes(right, torch.rand(4, 28, 28), "ab")
+    for known in (Evaluation(0.0, torch.tensor([0, 0, 1, 0]), logits), right, None):  # the room that they take is one
+        assert training_html.mistakes(known, torch.rand(4, 28, 28), "ab").count("<figure") == training_html.MISTAKES

@@ -73,23 +73,32 @@ def _count(count: int, shade: float) -> str:
 def mistakes(
     evaluation: Evaluation | None, images: Float[Tensor, "images height width"], classes: Sequence[str]
 ) -> str:
-    """Images that the net is wrong about, those first of which it is surest, with what it says."""
-    if evaluation is None:
-        return ""
-    probability, predicted = evaluation.logits.softmax(1).max(1)
-    wrong = (predicted != evaluation.labels).nonzero().flatten()
-    if len(wrong) == 0:
-        return "<p>There is none.</p>"
-    worst = wrong[probability[wrong].argsort(descending=True)[:MISTAKES]]
-    strip = images[worst].transpose(0, 1).flatten(1).cpu().numpy()  # side by side
+    """Images that the net is wrong about, those first of which it is surest, with what it says.
+
+    The room of those that are missing is left free, so that nothing moves on the page when they come.
+    """
+    figures, url = [], ""
+    if evaluation is not None:
+        probability, predicted = evaluation.logits.softmax(1).max(1)
+        wrong = (predicted != evaluation.labels).nonzero().flatten()
+        worst = wrong[probability[wrong].argsort(descending=True)[:MISTAKES]]
+        for place, index in enumerate(worst.tolist()):
+            true, said = (html.escape(classes[which]) for which in (evaluation.labels[index], predicted[index]))
+            figures.append(f'<figure><i style="--k:{place}"></i>is {true}<br>says {said}</figure>')
+        if figures:
+            url = f"--n:{len(worst)};--url:url({_strip(images[worst])})"
+        else:
+            figures = ["<figure>There is none.</figure>"]
+    free = '<figure style="visibility:hidden"><i></i>&nbsp;<br>&nbsp;</figure>' * (MISTAKES - len(figures))
+    return f'<div class="learnkit-mistakes" style="{url}">{"".join(figures)}{free}</div>'
+
+
+def _strip(images: Float[Tensor, "images height width"]) -> str:
+    """Images side by side, as the URL of a PNG."""
     file = io.BytesIO()
-    matplotlib.image.imsave(file, strip, cmap="gray_r", vmin=0, vmax=1, format="png")
-    url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-    figures = []
-    for place, index in enumerate(worst.tolist()):
-        true, said = (html.escape(classes[which]) for which in (evaluation.labels[index], predicted[index]))
-        figures.append(f'<figure><i style="--k:{place}"></i>is {true}<br>says {said}</figure>')
-    return f'<div class="learnkit-mistakes" style="--n:{len(worst)};--url:url({url})">{"".join(figures)}</div>'
+    pixels = images.transpose(0, 1).flatten(1).cpu().numpy()
+    matplotlib.image.imsave(file, pixels, cmap="gray_r", vmin=0, vmax=1, format="png")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def status(words: str, run: Run) -> str:
