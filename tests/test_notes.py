@@ -17,9 +17,10 @@ CLOSE = 1e-11
 
 @cache
 def shared_among_five(at_most: int) -> np.ndarray:
-    """Every way to share up to so many things among five digits, a row each."""
+    """Every way to share up to so many things among five digits, a row each; the fewest first."""
     grid = np.indices((at_most + 1,) * 5, dtype=np.int8).reshape(5, -1).T
-    return grid[grid.sum(1, dtype=int) <= at_most].astype(int)
+    grid = grid[grid.sum(1, dtype=int) <= at_most].astype(int)
+    return grid[np.argsort(grid.sum(1), kind="stable")]
 
 
 def pairs_that_sum_to(left: np.ndarray, right: np.ndarray, target: float) -> tuple[np.ndarray, np.ndarray]:
@@ -54,22 +55,18 @@ def confusions(labels: torch.Tensor, numbers: tuple[int, float, float, float]) -
     wrong, precision, recall, f1 = numbers
     sizes = labels.bincount(minlength=10).numpy()
     taken = shared_among_five(wrong)
-    count = taken.sum(1)
+    begin = np.searchsorted(taken.sum(1), range(wrong + 2))
     solutions = []
     for errors in without_swaps(sizes, errors_with_this_recall(sizes, wrong, recall)):
         found = sizes - errors
-        sums = []
-        for half in (slice(0, 5), slice(5, 10)):
-            predicted = found[half] + taken
-            precisions = np.where(predicted > 0, found[half] / np.maximum(predicted, 1), 0).sum(1)
-            sums.append((precisions, (2 * found[half] / (predicted + sizes[half])).sum(1)))
+        precisions = found[:, None] / np.maximum(found[:, None] + range(wrong + 1), 1)  # (digit, falsely taken for it)
+        halves = [sum(precisions[half + digit][taken[:, digit]] for digit in range(5)) for half in (0, 5)]
         for some in range(wrong + 1):
-            left, right = np.nonzero(count == some)[0], np.nonzero(count == wrong - some)[0]
-            first, second = pairs_that_sum_to(sums[0][0][left], sums[1][0][right], precision)
-            left, right = left[first], right[second]
-            right_f1 = np.abs(sums[0][1][left] + sums[1][1][right] - f1) < CLOSE
-            for i, j in zip(left[right_f1], right[right_f1], strict=True):
-                solutions.append((errors.tolist(), [*taken[i].tolist(), *taken[j].tolist()]))
+            left, right = (slice(begin[count], begin[count + 1]) for count in (some, wrong - some))
+            first, second = pairs_that_sum_to(halves[0][left], halves[1][right], precision)
+            both = np.concatenate([taken[left][first], taken[right][second]], axis=1)
+            fits = np.abs((2 * found / (found + both + sizes)).sum(1) - f1) < CLOSE
+            solutions += [(errors.tolist(), false_positives) for false_positives in both[fits].tolist()]
     return solutions
 
 
