@@ -240,7 +240,7 @@ def test_a_cell_that_runs_again_ends_what_its_lab_was_doing(labs, monkeypatch):
             return self.parent
 
     def made_in(cell: str, message: str) -> TrainingLab:
-        monkeypatch.setattr("learnkit.labs.showing.get_ipython", lambda: Shell(cell, message))
+        monkeypatch.setattr("learnkit.labs.lab.get_ipython", lambda: Shell(cell, message))
         lab = labs(epochs=1000)
         lab.train()
         return lab

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from learnkit import plots
 from learnkit.labs.attention_chain import AttentionState
-from learnkit.labs.showing import Shown, replace_earlier
+from learnkit.labs.lab import Lab
+from learnkit.labs.showing import Shown
 from learnkit.models import MultiHeadAttention
 from learnkit.plots.words import readable
 
@@ -38,7 +39,7 @@ class AttentionView(anywidget.AnyWidget):
     remark = traitlets.Unicode().tag(sync=True)
 
 
-class AttentionLab:
+class AttentionLab(Lab):
     """A sentence to type, and the chain from scores to outputs as small matrices in which every number is explained.
 
     Point at a cell, or go to it by arrow keys: the row and the column that made it light up, with the sum written out.
@@ -92,13 +93,11 @@ class AttentionLab:
         self.state = AttentionState(
             sentence, layer, vectors, heads=heads, temperature=temperature, scale=scale, causal=causal
         )
+        super().__init__()
         self._view = AttentionView()
-        # In a box, since a bare anywidget is not told that its kernel has gone.
-        self._page = Shown(widgets.VBox([self._view]), (HERE / "attention_lab.css").read_text(encoding="utf-8"))
-        self._is_on_page = False
+        self._page = self._make_page()
         self._show()
         self._view.observe(lambda change: self._told(change.name, change.new), SETTINGS)
-        replace_earlier(self)
 
     # ------------------------------------------------------------ what the next cell can use
 
@@ -196,14 +195,9 @@ class AttentionLab:
             return figure
         return plots.attention_heatmap(self.weights, self.tokens)
 
-    def close(self) -> None:
-        """Take the lab off the page."""
-        self._is_on_page = False
-        self._page.close()
-
-    def _ipython_display_(self) -> None:
-        self._page.show(self.figure())
-        self._is_on_page = True
+    def _make_page(self) -> Shown:
+        # In a box, since a bare anywidget is not told that its kernel has gone.
+        return Shown(widgets.VBox([self._view]), (HERE / "attention_lab.css").read_text(encoding="utf-8"))
 
     # ------------------------------------------------------------ what moves, and what follows
 
@@ -227,7 +221,7 @@ class AttentionLab:
                 setattr(self._view, name, getattr(self.state, name))
             self._view.words = _sent(self.state)
             self._view.remark = message or self.state.remark
-        if self._is_on_page:
+        if self._page is not None:
             self._page.renew_at_rest(self.figure)
 
 

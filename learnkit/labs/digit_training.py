@@ -40,20 +40,7 @@ class Seen:
 class DigitTraining:
     """To go through it is to train: each time that the next is asked for, it makes one step, on digits drawn for it.
 
-    Parameters
-    ----------
-    task
-        ``"reverse"``, ``"copy"`` or ``"sort"``.
-    length
-        Digits in a sequence, up to 16.
-    num_heads, num_blocks, embed_dim
-        Of the `learnkit.models.TinyTransformer`.
-    learning_rate
-        Of Adam.
-    steps
-        After so many it ends.
-    seed
-        Of the net's first weights, and of the digits.
+    It takes what `learnkit.labs.TransformerLab` takes, and refuses what cannot be.
 
     Attributes
     ----------
@@ -69,11 +56,6 @@ class DigitTraining:
         An example, as a batch of one.
     seen
         What the net made of it, when it was last looked at.
-
-    Raises
-    ------
-    ValueError
-        For a setting that cannot be.
     """
 
     def __init__(

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from learnkit import plots
 from learnkit.labs.drawing import PEN, DrawState, Strokes
-from learnkit.labs.showing import Shown, replace_earlier
+from learnkit.labs.lab import Lab
+from learnkit.labs.showing import Shown
 
 HERE = Path(__file__).parent
 
@@ -31,7 +32,7 @@ class DrawView(anywidget.AnyWidget):
     message = traitlets.Unicode().tag(sync=True)
 
 
-class DrawLab:
+class DrawLab(Lab):
     """Draw a digit, with mouse, finger or keyboard, and see while you draw what each net takes it for.
 
     The drawing is scaled and centred as MNIST's digits were, and shown as the nets get it. Drawings can be kept, with
@@ -56,14 +57,12 @@ class DrawLab:
 
     def __init__(self, *models: nn.Module) -> None:
         self.state = DrawState(*models)
+        super().__init__()
         self._view = DrawView()
-        # In a box, since a bare anywidget is not told that its kernel has gone.
-        self._page = Shown(widgets.VBox([self._view]), (HERE / "draw_lab.css").read_text(encoding="utf-8"))
-        self._is_on_page = False
+        self._page = self._make_page()
         self._show()
         self._view.observe(lambda change: self._do(self.state.draw, change.new), "strokes")
         self._view.on_msg(self._told)
-        replace_earlier(self)
 
     # ------------------------------------------------------------ what the next cell can use
 
@@ -114,14 +113,9 @@ class DrawLab:
         said = state.table.drop(columns="is").to_numpy().tolist()
         return plots.drawn_digits(state.image, answers, state.images, state.labels.tolist(), said)
 
-    def close(self) -> None:
-        """Take the lab off the page."""
-        self._is_on_page = False
-        self._page.close()
-
-    def _ipython_display_(self) -> None:
-        self._page.show(self.figure())
-        self._is_on_page = True
+    def _make_page(self) -> Shown:
+        # In a box, since a bare anywidget is not told that its kernel has gone.
+        return Shown(widgets.VBox([self._view]), (HERE / "draw_lab.css").read_text(encoding="utf-8"))
 
     # ------------------------------------------------------------ what the browser asks for
 
@@ -154,7 +148,7 @@ class DrawLab:
             self._view.image = _pixels(state.image)
             self._view.answers = {name: _numbers(answer[0]) for name, answer in answers.items()}
             self._view.gallery = _gallery(state)
-        if self._is_on_page:
+        if self._page is not None:
             self._page.renew_at_rest(self.figure)
 
 

@@ -3,11 +3,8 @@
 import asyncio
 import base64
 import io
-import weakref
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
 
-from IPython import get_ipython
 from IPython.display import HTML, display, update_display
 from ipywidgets import Widget
 from matplotlib.figure import Figure
@@ -71,6 +68,7 @@ class Shown:
         self._style = style
         self._id = f"learnkit-{root.model_id}"
         self._waiting: asyncio.TimerHandle | None = None
+        self._is_on_page = False
         root.add_class("learnkit-lab")
 
     def show(self, still: Figure) -> None:
@@ -79,16 +77,19 @@ class Shown:
         display({VIEW: view}, raw=True)
         display(_png(still), raw=True, display_id=self._id)
         display(HTML(PAGE % self._style))
+        self._is_on_page = True
 
     def renew(self, still: Figure) -> None:
         """Show another still picture in the place of the last."""
         update_display(_png(still), raw=True, display_id=self._id)
 
     def renew_at_rest(self, draw: Callable[[], Figure]) -> None:
-        """Renew the still picture as soon as this has not been called for a moment: to draw one is slow.
+        """Renew the still picture, if there is one, as soon as this has not been called for a moment: drawing is slow.
 
         It is drawn on the thread of the kernel, where nothing else draws with matplotlib at the same time.
         """
+        if not self._is_on_page:
+            return
         if self._waiting is not None:
             self._waiting.cancel()
         loop = asyncio.get_running_loop()
@@ -96,33 +97,12 @@ class Shown:
 
     def close(self) -> None:
         """Close the view and everything in it."""
+        if self._waiting is not None:
+            self._waiting.cancel()
         parts: list[Widget] = []
         _collect(self._root, parts)
         for part in parts:
             part.close()
-
-
-@runtime_checkable
-class Closable(Protocol):
-    def close(self) -> None: ...
-
-
-_made: dict[str, tuple[str, list[weakref.ref]]] = {}  # by cell: in which run of it, and what
-
-
-def replace_earlier(lab: Closable) -> None:
-    """Close the labs that an earlier run of this cell made: nobody sees them any more, and they might still train."""
-    parent = getattr(get_ipython(), "get_parent", dict)()
-    cell = parent.get("metadata", {}).get("cellId")
-    if cell is None:
-        return
-    this_run = parent["header"]["msg_id"]
-    run, labs = _made.get(cell, (this_run, []))
-    if run != this_run:
-        for earlier in filter(None, (reference() for reference in labs)):
-            earlier.close()
-        labs = []
-    _made[cell] = (this_run, [*labs, weakref.ref(lab)])
 
 
 def _png(figure: Figure) -> dict[str, str]:

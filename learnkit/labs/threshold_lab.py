@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from learnkit import metrics, plots
-from learnkit.labs.showing import Shown, replace_earlier
+from learnkit.labs.lab import Lab
+from learnkit.labs.showing import Shown
 from learnkit.labs.threshold_state import ThresholdState, histogram, rates, thinned
 from learnkit.plots.style import BLUE, GREY, ORANGE, VERMILION
 
@@ -21,7 +22,7 @@ STYLE = (Path(__file__).parent / "threshold_lab.css").read_text(encoding="utf-8"
 JUDGE, DOCTOR = (10.0, 1.0), (1.0, 10.0)  # costs of a false positive and a false negative
 
 
-class ThresholdLab:
+class ThresholdLab(Lab):
     """One class against the rest: two histograms of scores, a threshold to drag, and all that follows from it.
 
     Parameters
@@ -58,12 +59,11 @@ class ThresholdLab:
     ) -> None:
         self.state = ThresholdState(scores, labels)
         self.names = names
+        super().__init__()
         self._make_controls()
         self._make_marks()
-        self._page = Shown(self._arranged(), STYLE)
-        self._is_on_page = False
+        self._page = self._make_page()
         self._show()
-        replace_earlier(self)
 
     @property
     def threshold(self) -> float:
@@ -94,14 +94,8 @@ class ThresholdLab:
         """The present state as a picture."""
         return plots.threshold_curves(self.state.scores, self.state.labels, self.threshold, self.names)
 
-    def close(self) -> None:
-        """Take the lab off the page."""
-        self._is_on_page = False
-        self._page.close()
-
-    def _ipython_display_(self) -> None:
-        self._page.show(self.figure())
-        self._is_on_page = True
+    def _make_page(self) -> Shown:
+        return Shown(self._arranged(), STYLE)
 
     # ------------------------------------------------------------ what moves, and what follows
 
@@ -146,7 +140,7 @@ class ThresholdLab:
         if self._drawn_costs != state.costs:
             self._drawn_costs = state.costs
             _move(self._cost, *thinned(state.thresholds, state.cost(state.matrices)))
-        if self._is_on_page:
+        if self._page is not None:
             self._page.renew_at_rest(self.figure)
 
     # ------------------------------------------------------------ what it is made of

@@ -15,9 +15,9 @@ from learnkit import plots
 from learnkit.data import LabelledImages
 from learnkit.errors import unknown
 from learnkit.labs.expectation import Expectation
+from learnkit.labs.lab import LabThatTrains
 from learnkit.labs.parameters import Parameter
-from learnkit.labs.runner import Runner
-from learnkit.labs.showing import Shown, replace_earlier
+from learnkit.labs.showing import Shown
 from learnkit.labs.training_run import Pin, table_of
 from learnkit.labs.training_setup import TrainingSetup, explained
 from learnkit.labs.training_view import STYLE, TrainingView
@@ -27,7 +27,7 @@ SECONDS_BETWEEN_REDRAWS = 1 / 25
 MOST_PINS = 8
 
 
-class TrainingLab:
+class TrainingLab(LabThatTrains):
     """Sliders for a network and its training: when one is moved, the network trains anew and its curves grow.
 
     Shown by naming it in a cell. It trains in the background: no cell has to be running, and others can run beside it.
@@ -75,14 +75,9 @@ class TrainingLab:
         self.pins: list[Pin] = []
         self.looks = 0
         self.expectation: Expectation | None = None
-        self.message = ""
-        self.status = "ready"  # or training, waiting (for another lab), paused, ended, stopped (by an error)
         self.run = self.setup.build(dict(self.values))  # a copy: what the controls show goes on
         self._wanted = self._built = 0  # the number of the run that is wanted, and of the one that is there
-        self._runner = Runner(self._come_to_rest, self._wait_for_turn, self._fail)
-        self._view: TrainingView | None = None
-        self._shown: Shown | None = None
-        replace_earlier(self)
+        super().__init__()
 
     # ------------------------------------------------------------ what the next cell can use
 
@@ -104,14 +99,6 @@ class TrainingLab:
         ``"validation"``, or ``"train"`` where the held-out images had been trained on, too.
         """
         return pd.DataFrame([pin.row for pin in self.pins], index=range(1, len(self.pins) + 1))
-
-    def wait(self) -> None:
-        """Return when the training has ended or paused. If this is interrupted, so is the training."""
-        try:
-            self._runner.wait()
-        except KeyboardInterrupt:
-            self.pause()
-            raise
 
     def figure(self) -> Figure:
         """The present state as a picture."""
@@ -136,10 +123,6 @@ class TrainingLab:
     def train(self) -> None:
         """Go on; or begin again, if the training is over."""
         self._start()
-
-    def pause(self) -> None:
-        """Stop after the present step."""
-        self._runner.stop()
 
     def step(self) -> None:
         """Make one step, and pause."""
@@ -242,32 +225,19 @@ class TrainingLab:
             if self.status != "ready":
                 self.status = "ended" if run.is_over else "paused"
 
-    def _wait_for_turn(self) -> None:
-        self.status = "waiting"
-        self._redraw()
-
-    def _fail(self, error: Exception) -> None:
-        self.status = "stopped"
-        self.message = explained(error, self.values)
-        self._redraw()
-
     def _come_to_rest(self) -> None:
         expectation = self.expectation
         if self.status == "ended" and expectation is not None and expectation.answer:
             self.message = expectation.verdict(self.run.epochs[-1].accuracy)
             self.expectation = None
-        self._redraw()
-        if (shown := self._shown) is not None:
-            shown.renew(self.figure())
+        super()._come_to_rest()
 
-    def _redraw(self) -> None:
-        if (view := self._view) is not None:
-            view.redraw()
+    def _explained(self, error: Exception) -> str:
+        return explained(error, self.values)
 
     def _take(self, values: dict[str, Any]) -> None:
         self.values |= values
-        if self._view is not None:
-            self._view.show_values()
+        self._show_values()
 
     # ------------------------------------------------------------ what is on the page
 
@@ -285,15 +255,6 @@ class TrainingLab:
     def __repr__(self) -> str:
         return f"TrainingLab({self.run.label}; {self.status}: {self.progress})"
 
-    def _ipython_display_(self) -> None:
-        if self._shown is None:
-            self._view = TrainingView(self)
-            self._shown = Shown(self._view.root, STYLE)
-        self._shown.show(self.figure())
-
-    def close(self) -> None:
-        """Stop training, and take the view off the page."""
-        self.pause()
-        shown, self._view, self._shown = self._shown, None, None
-        if shown is not None:
-            shown.close()
+    def _make_page(self) -> Shown:
+        self._view = TrainingView(self)
+        return Shown(self._view.root, STYLE)

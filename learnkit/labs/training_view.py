@@ -50,10 +50,10 @@ class TrainingView:
         self._status = HTML()
         self._message = HTML()
         answers = [self._button(answer, partial(lab.expect, answer)) for answer in ANSWERS]
-        self._question = _boxed("learnkit-question", HTML(), *answers)
+        self._question = boxed("learnkit-question", HTML(), *answers)
         self._net, self._confusion, self._mistakes, self._pinned = HTML(), HTML(), HTML(), HTML()
         self._legend, self._accuracy_legend = HTML(), HTML()
-        self._last_epoch = _boxed("learnkit-epoch", self._confusion, self._mistakes)
+        self._last_epoch = boxed("learnkit-epoch", self._confusion, self._mistakes)
         self._loss, self._accuracy = LiveCurves("loss"), LiveCurves("accuracy")
         self._controls = {
             name: control_for(name, parameter, partial(self._changed, name), self._refuse)
@@ -63,8 +63,8 @@ class TrainingView:
             [
                 self._bar(),
                 self._status,
-                _boxed("learnkit-message", self._message, self._question),
-                _boxed("learnkit-columns", self._left(), self._right()),
+                boxed("learnkit-message", self._message, self._question),
+                boxed("learnkit-columns", self._left(), self._right()),
                 self._pinned,
             ]
         )
@@ -86,7 +86,7 @@ class TrainingView:
             self._button("Unpin all", lab.unpin),
             self._button("Look at the test set", lab.look, "eye"),
         ]
-        return _boxed("learnkit-bar", *buttons)
+        return boxed("learnkit-bar", *buttons)
 
     def _button(self, words: str, do: Any, icon: str = "", style: str = "") -> Button:
         button = Button(description=words, icon=icon, button_style=style, layout=Layout(width="auto"))
@@ -99,7 +99,7 @@ class TrainingView:
             control.widget for name, control in self._controls.items() if name not in self._lab.setup.of_model
         ]
         if (diagnosis := doctor.why_no_gpu()) is not None:
-            of_training.append(_boxed("learnkit-hint", HTML(escape(diagnosis.sentence))))
+            of_training.append(boxed("learnkit-hint", HTML(escape(diagnosis.sentence))))
         network = [_titled("The network", *of_model)]
         if self._lab.setup.presets:
             self._presets = Dropdown(
@@ -112,12 +112,12 @@ class TrainingView:
             network.insert(0, _titled("From the notes", self._presets))
         groups = VBox(network)
         groups.add_class("learnkit-groups")
-        return _boxed("learnkit-controls", groups, _titled("The training", *of_training))
+        return boxed("learnkit-controls", groups, _titled("The training", *of_training))
 
     def _right(self) -> Box:
         loss = VBox([self._legend, self._loss.figure])
-        curves = _boxed("learnkit-curves", loss, VBox([self._accuracy_legend, self._accuracy.figure]))
-        return _boxed("learnkit-pictures", self._net, curves, self._last_epoch)
+        curves = boxed("learnkit-curves", loss, VBox([self._accuracy_legend, self._accuracy.figure]))
+        return boxed("learnkit-pictures", self._net, curves, self._last_epoch)
 
     # ------------------------------------------------------------ what a person does
 
@@ -220,7 +220,8 @@ def _highest(losses: np.ndarray, per_epoch: int, until: int | float) -> int | fl
     return min(round(grain * ceil(highest / grain), 1), HIGHEST_LOSS) or 1.0
 
 
-def _boxed(name: str, *widgets: Widget) -> Box:
+def boxed(name: str, *widgets: Widget) -> Box:
+    """Widgets in a box whose CSS class is this name."""
     box = Box(widgets)
     box.add_class(name)
     return box

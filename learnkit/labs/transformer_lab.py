@@ -12,15 +12,15 @@ from torch import Tensor
 
 from learnkit import plots
 from learnkit.labs.digit_training import LEARNING_RATE, DigitTraining
-from learnkit.labs.runner import Runner
-from learnkit.labs.showing import Shown, replace_earlier
+from learnkit.labs.lab import LabThatTrains
+from learnkit.labs.showing import Shown
 from learnkit.labs.transformer_view import STYLE, TransformerView
 from learnkit.models import TinyTransformer
 
 SECONDS_BETWEEN_REDRAWS = 1 / 20
 
 
-class TransformerLab:
+class TransformerLab(LabThatTrains):
     """Press Train, and see where each head of a transformer looks while it learns.
 
     It learns in the background: no cell has to be running, and others can run beside it. What is shown of the heads is
@@ -83,12 +83,7 @@ class TransformerLab:
             "seed": seed,
         }
         self.training = DigitTraining(**self.values)
-        self.message = ""
-        self.status = "ready"  # or training, waiting (for another lab), paused, ended, stopped (by an error)
-        self._runner = Runner(self._come_to_rest, self._wait_for_turn, self._fail)
-        self._view: TransformerView | None = None
-        self._shown: Shown | None = None
-        replace_earlier(self)
+        super().__init__()
 
     # ------------------------------------------------------------ what the next cell can use
 
@@ -139,14 +134,6 @@ class TransformerLab:
         weights = seen.weights[0] if len(seen.weights) == 1 else seen.weights
         return plots.attention_heatmap(weights, said, [str(digit) for digit in digits])
 
-    def wait(self) -> None:
-        """Return when the training has ended or paused. If this is interrupted, so is the training."""
-        try:
-            self._runner.wait()
-        except KeyboardInterrupt:
-            self.pause()
-            raise
-
     # ------------------------------------------------------------ what the controls do
 
     def train(self) -> None:
@@ -154,10 +141,6 @@ class TransformerLab:
         if self.status in ("ended", "stopped"):
             self._begin()
         self._runner.start(partial(self._train, self.training))
-
-    def pause(self) -> None:
-        """Stop after the present step."""
-        self._runner.stop()
 
     def reset(self) -> None:
         """Back to a net that has not been trained yet."""
@@ -175,7 +158,8 @@ class TransformerLab:
         """With a new net. A thread that still makes a step of the old one's finds that nobody asks for more."""
         self.training = DigitTraining(**self.values) if training is None else training
         self.status, self.message = "ready", ""
-        self._show()
+        self._show_values()
+        self._redraw()
 
     # ------------------------------------------------------------ what the thread does
 
@@ -197,42 +181,11 @@ class TransformerLab:
         if training is self.training:  # or else it was reset meanwhile
             self.status = status
 
-    def _wait_for_turn(self) -> None:
-        self.status = "waiting"
-        self._redraw()
-
-    def _fail(self, error: Exception) -> None:
-        self.status, self.message = "stopped", str(error)
-        self._redraw()
-
-    def _come_to_rest(self) -> None:
-        self._redraw()
-        if (shown := self._shown) is not None:
-            shown.renew(self.figure())
-
-    def _redraw(self) -> None:
-        if (view := self._view) is not None:
-            view.redraw()
-
-    def _show(self) -> None:
-        if (view := self._view) is not None:
-            view.show_values()
-            view.redraw()
-
     # ------------------------------------------------------------ what is on the page
 
     def __repr__(self) -> str:
         return f"TransformerLab({self.task}; {self.status}: step {self.step:,}, accuracy {self.accuracy:.3f})"
 
-    def _ipython_display_(self) -> None:
-        if self._shown is None:
-            self._view = TransformerView(self)
-            self._shown = Shown(self._view.root, STYLE)
-        self._shown.show(self.figure())
-
-    def close(self) -> None:
-        """Stop training, and take the view off the page."""
-        self.pause()
-        shown, self._view, self._shown = self._shown, None, None
-        if shown is not None:
-            shown.close()
+    def _make_page(self) -> Shown:
+        self._view = TransformerView(self)
+        return Shown(self._view.root, STYLE)

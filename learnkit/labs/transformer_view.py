@@ -6,20 +6,21 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipywidgets import HTML, Box, Button, Layout, VBox, Widget
+from ipywidgets import HTML, Button, Layout, VBox
 from jaxtyping import Float
 from torch import Tensor
 
-from learnkit.labs import training_view
 from learnkit.labs.controls import ChoiceControl, NumberControl
 from learnkit.labs.digit_training import LEARNING_RATE, STEPS_BETWEEN_TESTS, TASKS
 from learnkit.labs.live_curves import LiveCurves
 from learnkit.labs.parameters import Choice
+from learnkit.labs.training_view import STYLE as COMMON_STYLE
+from learnkit.labs.training_view import boxed
 
 if TYPE_CHECKING:
     from learnkit.labs.transformer_lab import TransformerLab
 
-STYLE = training_view.STYLE + Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+STYLE = COMMON_STYLE + Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 ZOOMS = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)  # steps in the picture of the curves
 NAMES = {"reverse": "say it backwards", "copy": "say it again", "sort": "say it in order"}
 
@@ -51,14 +52,14 @@ class TransformerView:
             "num_heads": ChoiceControl("heads", Choice(lab.values["num_heads"], heads), changed["num_heads"]),
             "learning_rate": NumberControl("learning rate", LEARNING_RATE, changed["learning_rate"], self._refuse),
         }
-        bar = _boxed(
+        bar = boxed(
             "learnkit-bar",
             self._button("Train", lab.train, "play", "primary"),
             self._button("Pause", lab.pause, "pause"),
             self._button("Reset", lab.reset, "undo"),
         )
-        controls = _boxed("learnkit-task", *(control.widget for control in self._controls.values()))
-        curves = _boxed(
+        controls = boxed("learnkit-task", *(control.widget for control in self._controls.values()))
+        curves = boxed(
             "learnkit-curves",
             VBox([HTML("<h4>loss of each step's digits</h4>"), self._loss.figure]),
             VBox([HTML("<h4>accuracy on 500 other sequences</h4>"), self._accuracy.figure]),
@@ -142,9 +143,3 @@ def _cell(weight: float) -> str:
 
 def _said(digit: int, expected: int) -> str:
     return str(digit) if digit == expected else f'<del title="wrong: {expected} was expected">{digit}</del>'
-
-
-def _boxed(name: str, *widgets: Widget) -> Box:
-    box = Box(widgets)
-    box.add_class(name)
-    return box
