@@ -94,7 +94,7 @@ def day4_ladder() -> pd.DataFrame:
 def day5_rows() -> pd.DataFrame:
     """An image as 28 rows: Day 5's block of attention against Day 4's recurrent network; 10,000 images are held out."""
     settings = [{"reader": reader, "optimizer": "adam", "learning_rate": 0.001} for reader in ("attention", "RNN")]
-    return study(settings, range(5), data.load("mnist", validation=10_000), model=_reader, epochs=3)
+    return study(settings, range(5), data.load("mnist", validation=10_000), model=_reader, epochs=12)
 
 
 def _reader(reader: str, *, seed: int) -> torch.nn.Module:
