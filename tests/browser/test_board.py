@@ -3,18 +3,14 @@
 import json
 import re
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from learner import choose, open_notebook, save
+from learner import choose, choose_theme, no_violations, open_notebook, save, write_notebook
 from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, Page, expect
 
-import course
-
-AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 TRAIN = """from learnkit import labs
 lab = labs.TrainingLab(hidden=(32, 16), activation="relu", device="cpu", {more})
 lab"""
@@ -36,10 +32,7 @@ PATIENCE = 60_000  # milliseconds, on a machine that is busy with other things
 
 def written(lab, name: str, more: str, others: tuple[str, ...] = ("lab.training.step",)) -> str:
     """A notebook with a training lab in its first cell, and other cells."""
-    cells = [nbformat.v4.new_code_cell(source) for source in (TRAIN.format(more=more), *others)]
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), lab.folder / name)
-    return name
+    return write_notebook(lab, name, (TRAIN.format(more=more), *others))
 
 
 @pytest.fixture(autouse=True)
@@ -86,17 +79,6 @@ def curve(lab: Locator) -> str:
     """The thick curve of the loss, as bqplot draws it; nothing, if there is none."""
     drawn = lab.locator(THICK)
     return drawn.get_attribute("d") if drawn.count() else ""
-
-
-def no_violations(page: Page) -> None:
-    if not AXE.exists():
-        if course.is_ci():
-            pytest.fail("axe-core is not installed, and in CI its check may not be left out.")
-        pytest.skip("needs axe-core: npm install --prefix tests/browser --no-save axe-core")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    violations = page.evaluate("axe.run('.jp-OutputArea').then(result => result.violations)")
-    serious = [(found["id"], found["nodes"][0]["html"]) for found in violations if found["impact"] != "minor"]
-    assert serious == []
 
 
 def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page, lab, screenshots):
@@ -306,7 +288,7 @@ def test_it_fits_from_700_to_1600_pixels_light_and_dark(page, lab, screenshots):
     press(it, "Pin")
     expect(it.locator(".learnkit-pinned tr")).to_have_count(2)
     for theme in ("Dark", "Light"):
-        choose(page, "Settings", "Theme", f"JupyterLab {theme}")
+        choose_theme(page, theme)
         for width in (700, 1000, 1600):
             page.set_viewport_size({"width": width, "height": 1300})
             page.wait_for_timeout(500)
@@ -344,6 +326,7 @@ def test_it_is_shown_twice_an_interrupt_pauses_it_and_a_second_notebook_trains_b
     page.locator(".jp-DirListing-item", has_text="beside.ipynb").dblclick()
     beside = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)", has_text="TrainingLab")
     expect(page.locator(".jp-NotebookPanel")).to_have_count(2)
+    expect(beside.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle")
     it = shown(beside)
     press(it, "Train")
     status(it, r"training: epoch ([2-9]|\d\d)")

@@ -2,8 +2,7 @@
 
 import re
 
-import pytest
-from learner import choose, open_notebook, run_all, save, scroll_to
+from learner import choose, choose_theme, open_notebook, run_all, save, scroll_to
 from playwright.sync_api import expect
 
 NAME = "day1_metrics_and_first_network.ipynb"
@@ -55,19 +54,19 @@ def test_a_learner_runs_all_of_day_1_and_moves_its_sliders(page, lab, screenshot
     assert hosts == {lab.url.removeprefix("http://")}
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_the_pictures_of_day_1_fit_from_700_to_1600_pixels(page, lab, screenshots, theme):
+def test_the_pictures_of_day_1_fit_from_700_to_1600_pixels_light_and_dark(page, lab, screenshots):
     open_notebook(page, lab, NAME)
-    choose(page, "Settings", "Theme", f"JupyterLab {theme}")
     choose(page, "View", "Appearance", "Show Left Sidebar")
-    for width in (700, 1000, 1600):
-        page.set_viewport_size({"width": width, "height": 1200})
-        for name in ("two_hills(threshold)", "plots.confusion_heatmap", "plots.worst_mistakes"):
-            cell = page.locator(".jp-CodeCell", has_text=name).last
-            scroll_to(cell)
-            picture = cell.locator("img")
-            if picture.count():
-                box, room = picture.bounding_box(), cell.locator(".jp-OutputArea").bounding_box()
-                assert box["x"] + box["width"] <= room["x"] + room["width"] + 1
-                assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
-        page.screenshot(path=screenshots / f"day1_{theme.lower()}_{width}.png")
+    for theme in ("Light", "Dark"):
+        choose_theme(page, theme)
+        for width in (700, 1000, 1600):
+            page.set_viewport_size({"width": width, "height": 1200})
+            for name in ("two_hills(threshold)", "plots.confusion_heatmap", "plots.worst_mistakes"):
+                cell = page.locator(".jp-CodeCell", has_text=name).last
+                scroll_to(cell)
+                picture = cell.locator("img")
+                if picture.count():
+                    box, room = picture.bounding_box(), cell.locator(".jp-OutputArea").bounding_box()
+                    assert box["x"] + box["width"] <= room["x"] + room["width"] + 1
+                    assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
+            page.screenshot(path=screenshots / f"day1_{theme.lower()}_{width}.png")

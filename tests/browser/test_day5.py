@@ -14,7 +14,7 @@ def test_a_learner_runs_all_of_day_5_cools_the_chain_and_trains_four_heads(page,
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert [output for output in outputs if output.get("name") == "stderr"] == []
     assert [output for output in outputs if output.output_type == "error"] == []
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 12  # three of them of the labs
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 13  # three of them of the labs
 
     # The chain has the numbers of the notebook; cold, 猫 looks at 追 and 跑 alone.
     cell = page.locator(".jp-CodeCell", has_text="chain = labs.AttentionLab").last

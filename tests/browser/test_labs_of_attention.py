@@ -1,20 +1,27 @@
 """The labs of Day 5 as a learner sees them and a screen reader speaks them, in a notebook of their own."""
 
 import re
-from pathlib import Path
 from statistics import median
 
 import nbformat
 import pytest
 import torch
-from learner import choose, open_notebook, run_all, save, scroll_to
+from learner import (
+    choose,
+    choose_theme,
+    no_violations,
+    open_notebook,
+    run_all,
+    save,
+    scroll_to,
+    standing_out,
+    write_notebook,
+)
 from playwright.sync_api import Page, expect
 
-import course
 from learnkit.labs.attention_chain import AttentionState
 from learnkit.models import MultiHeadAttention
 
-AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 CELLS = (
     "from learnkit.labs import AttentionLab, TransformerLab\nchain = AttentionLab()\nchain",
     "learner = TransformerLab()\nlearner",
@@ -42,24 +49,12 @@ WATCH = """([name, selector, attributes]) => {
     requestAnimationFrame(() => painted.port2.postMessage(null))
   }).observe(chain, { subtree: true, childList: true, attributes })
 }"""
-STANDING_OUT = """output => {
-  const room = output.getBoundingClientRect()
-  return [...output.querySelectorAll(".learnkit-lab *")].filter((part) => {
-    const box = part.getBoundingClientRect()
-    return box.width > 1 && (box.left < room.left - 1 || box.right > room.right + 1)
-  }).map((part) => part.outerHTML.slice(0, 100))
-}"""
 
 
 @pytest.fixture
 def notebook(lab) -> str:
     """A notebook with both labs."""
-    cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    nbformat.write(
-        nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), lab.folder / "attention_labs.ipynb"
-    )
-    return "attention_labs.ipynb"
+    return write_notebook(lab, "attention_labs.ipynb", CELLS)
 
 
 def shown_numbers(page: Page, name: str) -> list[list[str]]:
@@ -78,16 +73,6 @@ def check_numbers(page: Page, head: int = 0, sentence: str = "the dog bites the 
         torch.testing.assert_close(
             torch.tensor(read), computed, atol=atol, rtol=0, msg=f"{name}: {read} on the page, {computed}"
         )
-
-
-def no_violations(page: Page) -> None:
-    if not AXE.exists():
-        if course.is_ci():
-            pytest.fail("axe-core is not installed, and in CI its check may not be left out.")
-        pytest.skip("needs axe-core: npm install --prefix tests/browser --no-save axe-core")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    violations = page.evaluate("axe.run('.jp-OutputArea').then(result => result.violations)")
-    assert [(found["id"], found["nodes"][0]["html"]) for found in violations if found["impact"] != "minor"] == []
 
 
 def picture(saved: nbformat.NotebookNode) -> str:
@@ -271,14 +256,12 @@ def test_a_transformer_learns_while_one_looks_and_both_labs_fit_and_can_be_spoke
     expect(status).to_contain_text("paused: step")
 
     for theme in ("Dark", "Light"):
-        choose(page, "Settings", "Theme", f"JupyterLab {theme}")
-        expect(page.locator(f"body[data-jp-theme-name='JupyterLab {theme}']")).to_be_attached()
-        expect(page.locator("#jupyterlab-splash")).to_have_count(0)
+        choose_theme(page, theme)
         for width in (700, 1000, 1600):
             page.set_viewport_size({"width": width, "height": 1500})
             for name, output in (("attention", outputs.nth(0)), ("transformer", learner)):
                 scroll_to(output)
-                assert output.evaluate(STANDING_OUT) == []
+                assert standing_out(output) == []
                 output.screenshot(path=screenshots / f"{name}_lab_{theme.lower()}_{width}.png")
         no_violations(page)
 

@@ -4,9 +4,8 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-import nbformat
 import pytest
-from learner import choose, open_notebook, run_all, save, scroll_to
+from learner import choose, choose_theme, open_notebook, run_all, save, scroll_to, standing_out, write_notebook
 from playwright.sync_api import Locator, Page, expect
 
 THRESHOLD = """\
@@ -40,24 +39,11 @@ WATCH = """([acted, event, changed]) => {
   }).observe(document.querySelector(changed).parentElement, { subtree: true, childList: true, attributes: true })
 }"""
 
-# What stands out of an output to the left or to the right.
-STANDING_OUT = """output => {
-  const room = output.getBoundingClientRect()
-  return [...output.querySelectorAll(".learnkit-lab *")].filter((part) => {
-    const box = part.getBoundingClientRect()
-    return box.width > 1 && (box.left < room.left - 1 || box.right > room.right + 1)
-  }).map((part) => part.outerHTML.slice(0, 100))
-}"""
-
 
 @pytest.fixture
 def notebook(lab, request) -> str:
     """A notebook with both labs, for one test alone."""
-    cells = [nbformat.v4.new_code_cell(cell) for cell in (THRESHOLD, DRAW)]
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    name = f"labs_{abs(hash(request.node.name))}.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), lab.folder / name)
-    return name
+    return write_notebook(lab, f"labs_{abs(hash(request.node.name))}.ipynb", (THRESHOLD, DRAW))
 
 
 def open_and_run(page: Page, lab, name: str) -> tuple[Locator, Locator]:
@@ -204,14 +190,12 @@ def test_a_learner_moves_the_threshold_and_draws_a_digit_by_mouse_and_by_keyboar
 def check_that_both_fit(page: Page, outputs: dict[str, Locator], screenshots: Path) -> None:
     """From 700 to 1600 pixels nothing stands out of its output; and pictures for a person to look at."""
     for theme in ("Light", "Dark"):
-        choose(page, "Settings", "Theme", f"JupyterLab {theme}")
-        expect(page.locator(f"body[data-jp-theme-name='JupyterLab {theme}']")).to_be_attached()
-        expect(page.locator("#jupyterlab-splash")).to_have_count(0)
+        choose_theme(page, theme)
         for width in (700, 1000, 1600):
             page.set_viewport_size({"width": width, "height": 1500})
             for name, output in outputs.items():
                 scroll_to(output)
-                assert output.evaluate(STANDING_OUT) == []
+                assert standing_out(output) == []
                 output.screenshot(path=screenshots / f"{name}_{theme.lower()}_{width}.png")
 
 
