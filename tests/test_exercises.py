@@ -1,7 +1,9 @@
 """The checks of the "your turn" cells, on answers as a learner would write them."""
 
+import html
 import itertools
 import math
+import re
 
 import einops
 import nbformat
@@ -58,6 +60,12 @@ def right_digits_of_all(truth, answer, digit):
 def without_a_thought_of_zero(truth, answer, digit):
     hits = [t for t, a in zip(truth, answer, strict=True) if t == a == digit]
     return len(hits) / answer.count(digit), len(hits) / truth.count(digit)
+
+
+def recall_without_a_thought(truth, answer, digit):
+    precision, _ = precision_recall_by_loop(truth, answer, digit)
+    both = zip(truth, answer, strict=True)
+    return precision, sum(true == said == digit for true, said in both) / truth.count(digit)
 
 
 def always_fives(truth, answer, digit):
@@ -120,6 +128,19 @@ def return_within_the_loop(slope, start, learning_rate, steps):
         return start
 
 
+def from_the_start_again(slope, start, learning_rate, steps):
+    for _ in range(steps):
+        x = start - learning_rate * slope(start)
+    return x
+
+
+def from_the_start_with_new_slopes(slope, start, learning_rate, steps):
+    x = start
+    for _ in range(steps):
+        x = start - learning_rate * slope(x)
+    return x
+
+
 def one_too_many(slope, start, learning_rate, steps):
     for _ in range(0, steps + 1):
         start -= learning_rate * slope(start)
@@ -146,6 +167,11 @@ def weighted(matrix):
 def from_precision_and_recall(matrix):
     p, r = matrix.diag() / matrix.sum(0), matrix.diag() / matrix.sum(1)
     return (2 * p * r / (p + r)).mean()
+
+
+def sums_as_errors(matrix):
+    found, false_negative, false_positive = matrix.diag(), matrix.sum(dim=1), matrix.sum(dim=0)
+    return (2 * found / (2 * found + false_negative + false_positive)).mean()
 
 
 def nanmean(matrix):
@@ -210,6 +236,18 @@ def one_sided(differences, margin):
     if high < margin:
         return "holds"
     return "fails" if low > margin else "open"
+
+
+def one_by_one(differences, margin):
+    sizes = np.abs(differences)
+    return "holds" if (sizes < margin).all() else "fails" if (sizes > margin).all() else "open"
+
+
+def sure_is_enough(differences, margin):
+    low, high = t_interval(np.array(differences))
+    if max(-low, high) < margin:
+        return "holds"
+    return "fails" if low * high > 0 else "open"
 
 
 def impatient(differences, margin):
@@ -286,6 +324,13 @@ def unbent(sequences, W, U, b):
     return h
 
 
+def by_tanh(sequences, W, U, b):
+    h = torch.zeros(sequences.shape[0], U.shape[0])
+    for t in range(sequences.shape[1]):
+        h = torch.tanh(sequences[:, t] @ W.T + h @ U.T + b)
+    return h
+
+
 def transposed(sequences, W, U, b):
     return by_cat(sequences, W, U.T, b)
 
@@ -314,6 +359,10 @@ def without_scale(query, key, value):
 
 def divided_by_d(query, key, value):
     return torch.softmax(query @ key.T / query.shape[1], dim=1) @ value
+
+
+def divided_afterwards(query, key, value):
+    return torch.softmax(query @ key.T, dim=1) / math.sqrt(query.shape[1]) @ value
 
 
 def divided_by_words(query, key, value):
@@ -422,21 +471,21 @@ def features_first(found):
 
 
 RIGHT = {
-    "day1.precision_and_recall": (1, precision_recall_by_loop, "your function says 1"),
-    "day1.loss": (2.3, stable, "your function says 1.386"),
-    "day1.descent": (0, walk, "your function says 3"),
-    "day2.macro_f1": (0.9, lambda matrix: sum(f1_of_classes(matrix)) / len(matrix), "your function says 0.4737"),
-    "day2.batch_accuracy": (0.55, count_all, "your function says 0.8364"),
-    "day2.same": ("holds", verdict(t_interval), "your function says 'open'"),
-    "day3.speedup": (100, lambda share, factor: 1 / (share / factor + (1 - share)), "your function says 1.01"),
-    "day3.last_state": (1, walk_through, "your function says 0.125"),
-    "day3.epoch_minutes": (4, duration(np.median, lambda n, size: -(-n // size)), "your function says 3.283"),
-    "day4.read_all": (2, by_cat, "your function says 8"),
-    "day4.last_of_each": (30, gathered, "your function says 20"),
-    "day4.clip": (1, clip_by_numpy, "your function says 0.6"),
-    "day5.attend": (3, attend_word_by_word, "your function says 3"),
-    "day5.masked_weights": (0.3, masked_by_loop, "your function says 0.5"),
-    "day5.join_heads": (16, concatenated, "your function says 128"),
+    "day1.precision_and_recall": (1, precision_recall_by_loop, "it says 1"),
+    "day1.loss": (2.3, stable, "it says 1.386"),
+    "day1.descent": (0, walk, "it says 3"),
+    "day2.macro_f1": (0.9, lambda matrix: sum(f1_of_classes(matrix)) / len(matrix), "it says 0.4737"),
+    "day2.batch_accuracy": (0.55, count_all, "it says 0.8364"),
+    "day2.same": ("holds", verdict(t_interval), "it says 'open'"),
+    "day3.speedup": (100, lambda share, factor: 1 / (share / factor + (1 - share)), "it says 1.01"),
+    "day3.last_state": (1, walk_through, "it says 0.125"),
+    "day3.epoch_minutes": (4, duration(np.median, lambda n, size: -(-n // size)), "it says 3.283"),
+    "day4.read_all": (2, by_cat, "it says 8"),
+    "day4.last_of_each": (30, gathered, "it says 20"),
+    "day4.clip": (1, clip_by_numpy, "it says 0.6"),
+    "day5.attend": (3, attend_word_by_word, "it says 3"),
+    "day5.masked_weights": (0.3, masked_by_loop, "it says 0.5"),
+    "day5.join_heads": (16, concatenated, "it says 128"),
 }
 WRONG = {
     "day1.precision_and_recall": {
@@ -445,6 +494,8 @@ WRONG = {
         right_digits_of_all: "true positives are too many",
         without_a_thought_of_zero: "nothing by nothing",
         always_fives: "not used",
+        (lambda *case: precision_recall_by_loop(*case)[0]): "a pair",
+        recall_without_a_thought: "never there",
     },
     "day1.loss": {
         naive(lambda p, labels: -of_the_true(p, labels).log().sum()): "as many times too large",
@@ -454,12 +505,17 @@ WRONG = {
         naive(lambda p, labels: -of_the_true(p, labels).log10().mean()): "another unit",
         (lambda logits, labels: -of_the_true(logits, labels).mean()): "logits still",
         naive(lambda p, labels: -of_the_true(p, labels).log().mean()): "logits of 1000",
+        naive(lambda p, labels: -of_the_true(p, labels).log()): "loss for each image. Asked",
+        naive(lambda p, labels: of_the_true(p, labels).mean()): "probabilities still",
+        naive(lambda p, labels: -of_the_true(p, labels).mean().log()): "too early",
     },
     "day1.descent": {
         uphill: "climbs",
         old_slope: "as long as the first",
         no_rate: "not used",
-        return_within_the_loop: "after one step",
+        return_within_the_loop: "where one step leads",
+        from_the_start_again: "where one step leads",
+        from_the_start_with_new_slopes: "where the last one ended",
         one_too_many: "off by one",
     },
     "day2.macro_f1": {
@@ -469,6 +525,9 @@ WRONG = {
         (lambda matrix: sum(f1_of_classes(matrix))): "larger than 1",
         from_precision_and_recall: "never predicted",
         nanmean: "left out",
+        (lambda matrix: torch.tensor(list(f1_of_classes(matrix)))): "mean is missing",
+        (lambda matrix: sum(f1_of_classes(matrix)) / 10): "need not be ten",
+        sums_as_errors: "count twice",
     },
     "day2.batch_accuracy": {
         overwritten: "last batch only",
@@ -477,6 +536,7 @@ WRONG = {
         sum_of_batches: "shares have been added up",
         fixed_size: "as large as one",
         per_batch: "below it",
+        (lambda batches: sum(labels == said for labels, said in batches) / len(batches)): "whole lists",
     },
     "day2.same": {
         not_significant: "where is the margin",
@@ -485,6 +545,9 @@ WRONG = {
         verdict(lambda x: (x.mean() - 1.96 * stats.sem(x), x.mean() + 1.96 * stats.sem(x))): "too narrow",
         one_sided: "two sides",
         impatient: "never leaves anything open",
+        one_by_one: "each training by itself",
+        sure_is_enough: "not yet surely too much",
+        verdict(lambda x: stats.t.interval(0.9, len(x) - 1, x.mean(), stats.sem(x))): "5 % on each side",
     },
     "day3.speedup": {
         (lambda share, factor: share / factor + 1 - share): "as a share of the time before",
@@ -513,6 +576,8 @@ WRONG = {
         over_sequences: "Which axis is time",
         late: "thrown away",
         unbent: "without ReLU",
+        (lambda *case: torch.relu(unbent(*case))): "at the end only",
+        by_tanh: "tanh",
         transposed: "the wrong way round",
         (lambda x, W, U, b: by_cat(x, W, U, 0)): "bias is missing",
         (lambda x, W, U, b: by_cat(x, W, U * 0, b)): "nothing recurrent",
@@ -526,6 +591,7 @@ WRONG = {
     },
     "day4.clip": {
         (lambda g, largest: np.clip(g, -largest, largest)): "another direction",
+        (lambda g, largest: [min(x, largest) for x in g]): "another direction",
         (lambda g, largest: np.array(g) * largest / np.linalg.norm(g)): "made longer",
         (lambda g, largest: np.array(g) * min(1, largest / max(1e-12, np.abs(g).sum()))): "adds up the numbers",
         (lambda g, largest: g if np.linalg.norm(g) <= largest else np.zeros(len(g))): "thrown away",
@@ -537,6 +603,7 @@ WRONG = {
         without_scale: "nothing takes that back",
         divided_by_d: "divided by too much",
         divided_by_words: "the number of words",
+        divided_afterwards: "and then they were divided",
         over_the_queries: "rivals for a key",
         without_softmax: "scores still",
         hard: "Python's dictionary",
@@ -577,7 +644,7 @@ def test_a_right_function_is_accepted_and_the_prediction_held_against_it(name):
     prediction, function, words = RIGHT[name]
     answer = EXERCISES[name].check(prediction, function)
     assert answer
-    assert answer.words.startswith(f"Right. You predicted {prediction}; {words}")
+    assert answer.words.startswith(f"Your function is right. You predicted {prediction}; {words}")
 
 
 @pytest.mark.parametrize(
@@ -645,8 +712,8 @@ def test_a_function_that_stops_or_returns_nothing_or_something_unknown_is_told_w
     assert "and digit 5, your function stops: AttributeError: 'list' object" in check(1, stops).words
     assert "stops: TypeError" in check(1, lambda: 0).words
     assert "returns nothing. Does it end with return?" in check(1, nothing_for_eights).words
-    assert "returns (0.123, 2), which is not so" in check(1, lambda *case: (0.123, 2)).words
-    assert "returns 'high', which is not so" in check(1, lambda *case: "high").words
+    assert "returns (0.123, 2), which is not right" in check(1, lambda *case: (0.123, 2)).words
+    assert "returns 'high', which is not right" in check(1, lambda *case: "high").words
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -655,6 +722,15 @@ def test_what_is_said_is_shown_in_lines_that_a_screen_holds(name):
     for answer in (exercise.check(..., ...), exercise.check(prediction, function)):
         assert max(map(len, repr(answer).splitlines())) <= 88
         assert repr(answer).split() == answer.words.split()
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_on_a_page_each_part_is_a_paragraph_and_stays_text(name):
+    exercise = EXERCISES[name]
+    for shown in (exercise, exercise.check(..., ...), exercise.check(RIGHT[name][0], "<b>bold</b>")):
+        paragraphs = re.findall("<p>(.*?)</p>", shown._repr_html_())
+        assert html.unescape(" ".join(paragraphs)).split() == repr(shown).split()
+        assert not any("<" in paragraph for paragraph in paragraphs)
 
 
 def test_a_function_cannot_change_what_the_next_one_is_tried_on():

@@ -36,6 +36,11 @@ def _divided_anyway(truth: Sequence[int], answer: Sequence[int], digit: int) -> 
     return tp / (tp + fp), tp / (tp + fn)
 
 
+def _recall_divided_anyway(truth: Sequence[int], answer: Sequence[int], digit: int) -> tuple[float, float]:
+    tp, fp, fn = _counts(truth, answer, digit)
+    return _share(tp, tp + fp), tp / (tp + fn)
+
+
 def _all_that_is_right(truth: Sequence[int], answer: Sequence[int], digit: int) -> tuple[float, float]:
     _, fp, fn = _counts(truth, answer, digit)
     right = sum(true == said for true, said in zip(truth, answer, strict=True))
@@ -63,6 +68,7 @@ precision_and_recall = Exercise(
         Case(f"truth {_TRUTH}, answer {_ANSWER} and digit 5", (_TRUTH, _ANSWER, 5)),
         Case(f"truth {_TRUTH}, answer {_ANSWER} and digit 8", (_TRUTH, _ANSWER, 8)),
         Case("truth [1, 7, 7], answer [1, 1, 1] and digit 7", ([1, 7, 7], [1, 1, 1], 7)),
+        Case("truth [1, 1], answer [1, 7] and digit 7", ([1, 1], [1, 7], 7)),
     ),
     faults=(
         Fault(
@@ -79,8 +85,16 @@ precision_and_recall = Exercise(
             (_all_that_is_right,),
         ),
         Fault(
-            "It does not bear a digit that is never answered: there you divide nothing by nothing.",
-            (_undefined, _divided_anyway),
+            "It does not bear a digit that is never answered, or never there: you divide nothing by nothing.",
+            (
+                _undefined,
+                _divided_anyway,
+                _recall_divided_anyway,
+            ),
+        ),
+        Fault(
+            "One number comes back. Asked for is a pair: (precision, recall).",
+            (lambda *case: _of_one_digit(*case)[0], lambda *case: _of_one_digit(*case)[1]),
         ),
         Fault(
             "It gives the same whatever digit it is asked about: one of its three arguments is not used.",
@@ -97,6 +111,10 @@ def _chosen(values: Tensor, labels: Tensor) -> Tensor:
     return values[range(len(labels)), labels]
 
 
+def _rounded(table: Tensor) -> list[list[float]]:
+    return [[round(number, 1) for number in row] for row in table.tolist()]
+
+
 _LOGITS = torch.tensor([[2.0, 0.5, -1.0, 0.0], [0.3, 0.1, 1.5, -0.2], [-0.7, 1.1, 0.4, 0.9]])
 _LABELS = torch.tensor([0, 3, 1])
 
@@ -107,7 +125,7 @@ loss = Exercise(
     "cross-entropy, without torch's own.",
     solution=functional.cross_entropy,
     cases=(
-        Case(f"logits {_LOGITS.tolist()} and labels {_LABELS.tolist()}", (_LOGITS, _LABELS)),
+        Case(f"logits {_rounded(_LOGITS)} and labels {_LABELS.tolist()}", (_LOGITS, _LABELS)),
         Case("logits [[1000.0, 998.0]] and labels [1]", (torch.tensor([[1000.0, 998.0]]), torch.tensor([1]))),
     ),
     faults=(
@@ -126,6 +144,22 @@ loss = Exercise(
         Fault(
             "It asks how sure the net is, not how right: the labels make no difference to it.",
             (lambda logits, labels: -logits.log_softmax(1).max(1).values.mean(),),
+        ),
+        Fault(
+            "That is a loss for each image. Asked for is their mean.",
+            (lambda logits, labels: functional.cross_entropy(logits, labels, reduction="none"),),
+        ),
+        Fault(
+            "Those are probabilities still. The loss is minus their logarithm.",
+            (
+                lambda logits, labels: _chosen(logits.softmax(1), labels).mean(),
+                lambda logits, labels: -_chosen(logits.softmax(1), labels).mean(),
+                lambda logits, labels: _chosen(logits.softmax(1), labels),
+            ),
+        ),
+        Fault(
+            "The mean comes too early. First a loss for each image, and then their mean.",
+            (lambda logits, labels: -_chosen(logits.softmax(1), labels).mean().log(),),
         ),
         Fault(
             "It is in another unit: the logarithm has another base than the e of softmax.",
@@ -147,7 +181,8 @@ loss = Exercise(
             (lambda logits, labels: -_chosen(logits.exp() / logits.exp().sum(1, keepdim=True), labels).log().mean(),),
         ),
     ),
-    afterwards="Each class gets a quarter, whatever the logit is, and the loss is ln 4. For ten classes it was ln 10.",
+    afterwards="Each class gets a quarter, whatever the logit is, and the loss is ln 4. For ten classes it was ln 10. "
+    "(If you take each image's largest logit away first, no exp() can be too large: the largest is then exp(0) = 1.)",
 )
 
 # ---------------------------------------------------------------- going downhill
@@ -157,6 +192,13 @@ def _descend(slope: Callable[[float], float], start: float, learning_rate: float
     x = start
     for _ in range(steps):
         x = x - learning_rate * slope(x)
+    return x
+
+
+def _from_the_start(slope: Callable[[float], float], start: float, learning_rate: float, steps: int) -> float:
+    x = start
+    for _ in range(steps):
+        x = start - learning_rate * slope(x)
     return x
 
 
@@ -193,7 +235,12 @@ descent = Exercise(
             (lambda slope, start, rate, steps: _descend(slope, start, 1.0, steps),),
         ),
         Fault(
-            "It stops after one step, however many are asked for. Where does return stand?",
+            "Each step sets out from the start again, and not from where the last one ended.",
+            (_from_the_start,),
+        ),
+        Fault(
+            "However many steps are asked for, you end where one step leads. Does return stand within the loop, or "
+            "does each step set out from the start again?",
             (
                 lambda slope, start, rate, steps: _descend(slope, start, rate, 1),
                 lambda slope, start, rate, steps: _descend(slope, start, rate, 1) if steps else None,

@@ -56,6 +56,15 @@ macro_f1 = Exercise(
             (lambda matrix: _f1_of_each(matrix)[matrix.diagonal() > 0].mean(),),
         ),
         Fault("That is one of the two numbers of which F1 is made, averaged.", (metrics.precision, metrics.recall)),
+        Fault("That is an F1 for each class. Their mean is missing.", (_f1_of_each,)),
+        Fault(
+            "How many classes has this matrix? They need not be ten.",
+            (lambda matrix: _f1_of_each(matrix).sum() / 10,),
+        ),
+        Fault(
+            "The sum of a row contains the images that were found, and so does that of a column: they count twice.",
+            (lambda m: (2 * m.diagonal() / (2 * m.diagonal() + m.sum(0) + m.sum(1))).mean(),),
+        ),
     ),
     afterwards="The first class has about 0.95, the second 0, and each counts one half: no credit for being common.",
 )
@@ -80,7 +89,8 @@ def _of_all(batches: Batches) -> float:
 _BATCHES = [([1, 2, 3, 4], [1, 2, 3, 0]), ([5, 6, 7, 8], [5, 0, 0, 8]), ([9, 9], [9, 1]), ([3], [4])]
 
 batch_accuracy = Exercise(
-    question="of a batch of 200 images 0.9 are right, of a last batch of 20 images 0.2. Which share of all 220 is it?",
+    question="a batch of 200 images has an accuracy of 0.9, a last batch of 20 images one of 0.2. What is the accuracy "
+    "over all 220?",
     ask=lambda function: function([(200 * [1], 180 * [1] + 20 * [0]), (20 * [1], 4 * [1] + 16 * [0])]),
     task="a function of a list of batches, each a pair (labels, predictions) of lists, that returns the accuracy over "
     "all images.",
@@ -106,6 +116,14 @@ batch_accuracy = Exercise(
             (
                 lambda batches: sum(map(_right, batches)) / (len(batches) * len(batches[0][0])),
                 lambda batches: sum(map(_right, batches)) / (len(batches) * len(batches[-1][0])),
+                lambda batches: sum(map(_right, batches)) / (len(batches) * 200),
+            ),
+        ),
+        Fault(
+            "It compares whole lists, which are equal only where every image is right. Go through them with zip.",
+            (
+                lambda batches: sum(true == said for true, said in batches) / len(batches),
+                lambda batches: sum(true == said for true, said in batches) / sum(len(true) for true, _ in batches),
             ),
         ),
         Fault(
@@ -144,6 +162,20 @@ def _no_difference_found(differences: Sequence[float], margin: float) -> str:
     return "holds" if low < 0 < high else "fails"
 
 
+def _open_if_one_is_found(differences: Sequence[float], margin: float) -> str:
+    return "holds" if _no_difference_found(differences, margin) == "holds" else "open"
+
+
+def _each_by_itself(differences: Sequence[float], margin: float) -> str:
+    within = [abs(difference) < margin for difference in differences]
+    return "holds" if all(within) else "open" if any(within) else "fails"
+
+
+def _surely_not_0(differences: Sequence[float], margin: float) -> str:
+    low, high = _interval(differences)
+    return "holds" if _same(differences, margin) == "holds" else "fails" if low > 0 or high < 0 else "open"
+
+
 def _by_the_mean(differences: Sequence[float], margin: float) -> str:
     return "holds" if abs(sum(differences) / len(differences)) < margin else "fails"
 
@@ -171,6 +203,9 @@ _SHIFTS = {  # mean and scale, in thousandths; the interval reaches 1.39 times t
     "differences that spread far around 0": (0.0, 3.0),
     "differences that are almost little enough": (0.0, 4.5),
     "differences that are little but for chance": (1.0, 3.1),
+    "differences of which single ones are large": (0.0, 3.5),
+    "differences that are somewhat too far apart": (0.0, 4.8),
+    "differences that are surely not 0, and perhaps little": (4.0, 2.0),
 }
 
 same = Exercise(
@@ -192,9 +227,15 @@ same = Exercise(
     faults=(
         Fault(
             "That no difference was found does not show that there is none: where is the margin?",
-            (_no_difference_found,),
+            (_no_difference_found, _open_if_one_is_found),
         ),
         Fault("It looks at the mean alone. How sure is that mean?", (_by_the_mean,)),
+        Fault("It asks each training by itself. Asked for is the interval of their mean.", (_each_by_itself,)),
+        Fault("Surely not 0 is not yet surely too much: what is the margin for?", (_surely_not_0,)),
+        Fault(
+            "Your interval leaves 5 % on each side, and 95 % are to lie between.",
+            (lambda d, margin: _verdict(*_interval(d, t.ppf(0.95, len(d) - 1)), margin),),
+        ),
         Fault(
             "Your interval says where single trainings lie, not where their mean does, and is too wide.",
             (_spread_for_error,),

@@ -41,6 +41,7 @@ speedup = Exercise(
                 lambda share, factor: factor,
                 lambda share, factor: factor / share,
                 lambda share, factor: share / factor,
+                lambda share, factor: share * factor,
             ),
         ),
         Fault(
@@ -95,7 +96,7 @@ last_state = Exercise(
     question="w = 1, u = 0.5, b = 0, and the inputs are 1, 0, 0, 0. What is the state after the fourth step?",
     ask=lambda function: function([1.0, 0.0, 0.0, 0.0], 1.0, 0.5, 0.0),
     task="a function of (inputs, w, u, b), a list of numbers and three numbers, that returns the last state. The state "
-    "begins with 0, and each step makes relu(w * x + u * state + b) of it.",
+    "begins with 0, and each step makes max(0, w * x + u * state + b) of it.",
     solution=lambda *case: _states(*case)[-1],
     cases=(
         Case(f"inputs {_NUMBERS}, w = 1, u = 0.5, b = 0.1", (_NUMBERS, 1.0, 0.5, 0.1)),
@@ -116,7 +117,7 @@ last_state = Exercise(
             ),
         ),
         Fault("A state can be below zero in yours: something is missing at each step.", (_without_relu,)),
-        Fault("ReLU belongs into every step, not only at the end.", (_relu_at_the_end,)),
+        Fault("The maximum belongs into every step, not only at the end.", (_relu_at_the_end,)),
         Fault("All states come back. Asked for is the last.", (_states,)),
         Fault("One of w, u and b is not used.", (lambda x, w, u, b: _states(x, w, u, 0.0)[-1],)),
         Fault(
@@ -152,7 +153,10 @@ epoch_minutes = Exercise(
     faults=(
         Fault(
             "One slow step spoils it: you took the mean.",
-            (lambda seconds, images, size: _minutes(mean(seconds), images, size),),
+            (
+                lambda seconds, images, size: _minutes(mean(seconds), images, size),
+                lambda seconds, images, size: mean(seconds) * images / size / 60,
+            ),
         ),
         Fault("The first step is no measure of the others.", (lambda s, images, size: _minutes(s[0], images, size),)),
         Fault(

@@ -39,6 +39,13 @@ def _linear(sequences: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
     return state
 
 
+def _tanh(sequences: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
+    state = sequences.new_zeros(len(sequences), len(u))
+    for x in sequences.unbind(dim=1):
+        state = torch.tanh(x @ w.T + state @ u.T + b)
+    return state
+
+
 def _weights(seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return _random(4, 3, seed=seed), _random(4, 4, seed=seed + 1) / 2, _random(4, seed=seed + 2)
 
@@ -51,7 +58,8 @@ read_all = Exercise(
     )[0][0],
     task="a function of (sequences, W, U, b), of the shapes (batch, time, feature), (hidden, feature), "
     "(hidden, hidden) and (hidden,), that returns the last states, (batch, hidden). A state begins with zeros, and "
-    "each step makes relu(W x + U state + b) of it, for all sequences at once: one loop.",
+    "each step makes relu(W x + U state + b) of it, for all sequences at once: one loop. (Where x has a row for "
+    "each sequence, x @ W.T is W x of them all.)",
     solution=_read,
     cases=(
         Case(
@@ -73,6 +81,8 @@ read_all = Exercise(
             (_over_the_batch,),
         ),
         Fault("Nothing bends what passes through: a step without ReLU.", (_linear,)),
+        Fault("It bends at the end only. ReLU belongs into every step.", (lambda *case: _linear(*case).relu(),)),
+        Fault("It bends with tanh. Asked for is ReLU.", (_tanh,)),
         Fault(
             "U is the wrong way round. It is square, so that no shape complains.",
             (lambda x, w, u, b: _read(x, w, u.T, b),),
@@ -183,7 +193,10 @@ clip = Exercise(
     faults=(
         Fault(
             "Each number is cut by itself, which turns the gradient into another direction.",
-            (lambda g, largest: [max(-largest, min(largest, x)) for x in g],),
+            (
+                lambda g, largest: [max(-largest, min(largest, x)) for x in g],
+                lambda g, largest: [min(largest, x) for x in g],
+            ),
         ),
         Fault(
             "A short gradient is made longer. Only those that are too long are to be changed.",

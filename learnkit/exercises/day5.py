@@ -67,6 +67,10 @@ attend = Exercise(
             ),
         ),
         Fault(
+            "Those were shares, and then they were divided: what a query gets is no mean any more.",
+            (lambda query, key, value: (query @ key.mT).softmax(-1) / math.sqrt(query.shape[-1]) @ value,),
+        ),
+        Fault(
             "It is as strict as Python's dictionary: one key answers, and all others are silent.",
             (lambda query, key, value: value[_scores(query, key).argmax(-1)],),
         ),

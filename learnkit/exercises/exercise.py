@@ -1,6 +1,7 @@
 """An exercise: a question to be answered beforehand, a function to be written, and the ways in which it goes wrong."""
 
 import copy
+import html
 import math
 import textwrap
 from collections.abc import Callable, Sequence
@@ -41,6 +42,9 @@ class Answer:
     def __repr__(self) -> str:
         return "\n".join(map(_in_lines, self.words.splitlines()))
 
+    def _repr_html_(self) -> str:
+        return _in_paragraphs(self.words)
+
 
 @dataclass(frozen=True, repr=False)
 class Exercise:
@@ -78,6 +82,9 @@ class Exercise:
     def __repr__(self) -> str:
         return f"{_in_lines(self._first)}\n{_in_lines(self._then)}"
 
+    def _repr_html_(self) -> str:
+        return _in_paragraphs(f"{self._first}\n{self._then}")
+
     @property
     def _first(self) -> str:
         return f"First, predict: {self.question}"
@@ -112,8 +119,8 @@ class Exercise:
             return Answer(False, words)
         expected = [_outcome(self.solution, case) for case in self.cases]
         if _alike(outcomes, expected):
-            said = f"You predicted {prediction}; your function says {_shown(self.ask(function))}."
-            return Answer(True, f"Right. {said} {self.afterwards}")
+            said = f"You predicted {prediction}; it says {_shown(self.ask(function))}."
+            return Answer(True, f"Your function is right. {said} {self.afterwards}")
         for fault in self.faults:
             for wrong in fault.wrong:
                 if _explains([_outcome(wrong, case) for case in self.cases], outcomes, expected):
@@ -134,11 +141,16 @@ class Exercise:
             return f"With {told}, your function stops: {type(outcome).__name__}: {outcome}"
         if outcome is None:
             return f"With {told}, your function returns nothing. Does it end with return?"
-        return f"With {told}, your function returns {_shown(outcome)}, which is not so. Work this case out on paper."
+        return f"With {told}, your function returns {_shown(outcome)}, which is not right. Work this case out on paper."
 
 
 def _in_lines(text: str) -> str:
     return textwrap.fill(text, WIDTH, subsequent_indent="    ")
+
+
+def _in_paragraphs(text: str) -> str:
+    """For a page, which breaks lines by itself, however narrow it is."""
+    return "".join(f"<p>{html.escape(line)}</p>" for line in text.splitlines())
 
 
 def _outcome(function: Callable[..., Any], case: Case) -> Any:
