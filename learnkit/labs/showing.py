@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 from IPython.display import HTML, display, update_display
 from ipywidgets import Widget
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 
 SECONDS_OF_REST = 0.5
 VIEW = "application/vnd.jupyter.widget-view+json"
+COMMON_STYLE = (Path(__file__).parent / "lab.css").read_text(encoding="utf-8")
 
 # The third output, which all labs share. Its rules show the still picture only where no live view stands before it, and
 # words of ours where JupyterLab has some about a missing model. The script lets a screen reader speak each slider's
@@ -60,7 +62,7 @@ class Shown:
     root
         The view.
     style
-        CSS of the lab's own.
+        CSS of the lab's own. It holds for the whole page, and so its selectors name what no other lab has.
     """
 
     def __init__(self, root: Widget, style: str = "") -> None:
@@ -76,7 +78,7 @@ class Shown:
         view = {"version_major": 2, "version_minor": 0, "model_id": self._root.model_id}
         display({VIEW: view}, raw=True)
         display(_png(still), raw=True, display_id=self._id)
-        display(HTML(PAGE % self._style))
+        display(HTML(PAGE % (COMMON_STYLE + self._style)))
         self._is_on_page = True
 
     def renew(self, still: Figure) -> None:

@@ -201,8 +201,10 @@ class ThresholdLab(Lab):
         self._on_cost = _point(self._money)
 
     def _arranged(self) -> widgets.VBox:
-        prices = widgets.HTML("cost = FP · a + FN · b, with")
-        money = widgets.HBox([prices, self._price_fp, self._price_fn], layout={"flex_flow": "row wrap"})
+        prices = widgets.HTML("cost = FP · a + FN · b, with&nbsp;")
+        money = widgets.HBox(
+            [prices, self._price_fp, self._price_fn], layout={"flex_flow": "row wrap", "align_items": "center"}
+        )
         top = widgets.HBox([self._judge, self._doctor, money], layout={"flex_flow": "row wrap"})
         kinds = zip((BLUE, ORANGE), self.names, strict=True)
         legend = widgets.HTML(
@@ -210,7 +212,7 @@ class ThresholdLab(Lab):
         )
         hills = _figure([self._hills, self._line], "score", "items")
         tied = (
-            widgets.VBox([self._slider, widgets.HBox([self._field, legend])])
+            widgets.VBox([self._slider, widgets.HBox([self._field, legend], layout={"align_items": "center"})])
             .add_class("learnkit-row")
             .add_class("learnkit-threshold")
         )

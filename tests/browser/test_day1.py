@@ -19,6 +19,8 @@ def test_a_learner_runs_all_of_day_1_and_moves_its_sliders(page, lab, screenshot
     scroll_to(judge)
     numbers = judge.locator(".learnkit-numbers")
     before = numbers.inner_text()
+    track = judge.locator(".noUi-connects").bounding_box()
+    assert track["width"] > 300  # whatever the styles of the labs below do
     judge.locator(".noUi-handle").focus()
     for _ in range(4):
         page.keyboard.press("ArrowRight")
