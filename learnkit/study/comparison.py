@@ -44,9 +44,9 @@ class Comparison:
         a, b = (", ".join(f"{name}={value}" for name, value in side.items()) for side in (self.a, self.b))
         claim = f"the same as b, but for {self.margin:g}" if self.claim == "same" else f"{self.claim} than b"
         if self.paired:
-            how = f"{self.seeds} pairs, since trainings of one seed see the images in the same order"
+            how = f"{self.seeds} pairs, as a seed fixes the order of the images"
         else:
-            how = f"Welch's, unpaired, since no seed is in common; {self.seeds} seeds or more each"
+            how = f"Welch's, as no seed is in common; {self.seeds} or more each"
         return "\n".join(
             [
                 f"a         {a}: {self.metric} {self.mean_a:.4f}",
@@ -56,7 +56,7 @@ class Comparison:
                 f"          (Student's t; {how})",
                 f"margin    {self.margin:g}: {self._beside_the_margin()}",
                 f"verdict   {self.verdict}",
-                "The interval is over seeds; it leaves out that other images would give other figures.",
+                "The interval is over seeds; it leaves out that images differ, too.",
             ]
         )
 
