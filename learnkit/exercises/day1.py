@@ -86,11 +86,7 @@ precision_and_recall = Exercise(
         ),
         Fault(
             "It does not bear a digit that is never answered, or never there: you divide nothing by nothing.",
-            (
-                _undefined,
-                _divided_anyway,
-                _recall_divided_anyway,
-            ),
+            (_undefined, _divided_anyway, _recall_divided_anyway),
         ),
         Fault(
             "One number comes back. Asked for is a pair: (precision, recall).",
@@ -111,12 +107,7 @@ def _chosen(values: Tensor, labels: Tensor) -> Tensor:
     return values[range(len(labels)), labels]
 
 
-def _rounded(table: Tensor) -> list[list[float]]:
-    return [[round(number, 1) for number in row] for row in table.tolist()]
-
-
-_LOGITS = torch.tensor([[2.0, 0.5, -1.0, 0.0], [0.3, 0.1, 1.5, -0.2], [-0.7, 1.1, 0.4, 0.9]])
-_LABELS = torch.tensor([0, 3, 1])
+_LOGITS, _LABELS = [[2.0, 0.5, -1.0, 0.0], [0.3, 0.1, 1.5, -0.2], [-0.7, 1.1, 0.4, 0.9]], [0, 3, 1]
 
 loss = Exercise(
     question="a net gives the same logit to each of four classes. What is its loss?",
@@ -125,7 +116,7 @@ loss = Exercise(
     "cross-entropy, without torch's own.",
     solution=functional.cross_entropy,
     cases=(
-        Case(f"logits {_rounded(_LOGITS)} and labels {_LABELS.tolist()}", (_LOGITS, _LABELS)),
+        Case(f"logits {_LOGITS} and labels {_LABELS}", (torch.tensor(_LOGITS), torch.tensor(_LABELS))),
         Case("logits [[1000.0, 998.0]] and labels [1]", (torch.tensor([[1000.0, 998.0]]), torch.tensor([1]))),
     ),
     faults=(

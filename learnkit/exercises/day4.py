@@ -1,7 +1,7 @@
 """Day 4: all sequences at once, the state after the last real step, a gradient that is clipped."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -16,16 +16,21 @@ def _random(*shape: int, seed: int) -> Tensor:
 # ---------------------------------------------------------------- all sequences at once
 
 
-def _all_states(sequences: Tensor, w: Tensor, u: Tensor, b: Tensor) -> list[Tensor]:
+Activation = Callable[[Tensor], Tensor]
+
+
+def _all_states(
+    sequences: Tensor, w: Tensor, u: Tensor, b: Tensor, activation: Activation = torch.relu
+) -> list[Tensor]:
     states, state = [], sequences.new_zeros(len(sequences), len(u))
     for x in sequences.unbind(dim=1):
-        state = torch.relu(x @ w.T + state @ u.T + b)
+        state = activation(x @ w.T + state @ u.T + b)
         states.append(state)
     return states
 
 
-def _read(sequences: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
-    return _all_states(sequences, w, u, b)[-1]
+def _read(sequences: Tensor, w: Tensor, u: Tensor, b: Tensor, activation: Activation = torch.relu) -> Tensor:
+    return _all_states(sequences, w, u, b, activation)[-1]
 
 
 def _over_the_batch(sequences: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
@@ -33,17 +38,7 @@ def _over_the_batch(sequences: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tenso
 
 
 def _linear(sequences: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
-    state = sequences.new_zeros(len(sequences), len(u))
-    for x in sequences.unbind(dim=1):
-        state = x @ w.T + state @ u.T + b
-    return state
-
-
-def _tanh(sequences: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
-    state = sequences.new_zeros(len(sequences), len(u))
-    for x in sequences.unbind(dim=1):
-        state = torch.tanh(x @ w.T + state @ u.T + b)
-    return state
+    return _read(sequences, w, u, b, lambda x: x)
 
 
 def _weights(seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -82,7 +77,7 @@ read_all = Exercise(
         ),
         Fault("Nothing bends what passes through: a step without ReLU.", (_linear,)),
         Fault("It bends at the end only. ReLU belongs into every step.", (lambda *case: _linear(*case).relu(),)),
-        Fault("It bends with tanh. Asked for is ReLU.", (_tanh,)),
+        Fault("It bends with tanh. Asked for is ReLU.", (lambda *case: _read(*case, torch.tanh),)),
         Fault(
             "U is the wrong way round. It is square, so that no shape complains.",
             (lambda x, w, u, b: _read(x, w, u.T, b),),

@@ -233,13 +233,11 @@ class MultiHeadAttention(nn.Module):
                 f"The torch.nn.MultiheadAttention has bias={module.in_proj_bias is not None}; this layer needs "
                 f"{self.to_query.bias is not None}."
             )
-        for layer, rows in zip(
-            (self.to_query, self.to_key, self.to_value), module.in_proj_weight.chunk(3), strict=True
-        ):
+        layers = (self.to_query, self.to_key, self.to_value)
+        for layer, rows in zip(layers, module.in_proj_weight.chunk(3), strict=True):
             layer.weight.copy_(rows)
         self.to_output.weight.copy_(module.out_proj.weight)
         if module.in_proj_bias is not None:
-            layers = (self.to_query, self.to_key, self.to_value)
             for layer, rows in zip(layers, module.in_proj_bias.chunk(3), strict=True):
                 layer.bias.copy_(rows)
             self.to_output.bias.copy_(module.out_proj.bias)
