@@ -6,6 +6,8 @@ errors
     How bad input is answered.
 doctor
     What is wrong with this machine, and the command that mends it.
+threads
+    How many threads of the CPU a net is trained with.
 data
     MNIST as tensors.
 metrics
@@ -39,6 +41,7 @@ _ROOMS = (
     "models",
     "plots",
     "study",
+    "threads",
     "training",
 )
 

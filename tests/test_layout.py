@@ -21,7 +21,7 @@ LIBRARY = ROOT / "learnkit"
 # From the ground up. A room may import from those above it in this list, and from itself.
 FLOORS = [
     ["errors"],
-    ["doctor"],
+    ["doctor", "threads"],
     ["data", "metrics", "models", "checkpoint"],
     ["training"],
     ["study"],
