@@ -9,6 +9,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import learnkit
+
 try:
     import tomllib
 except ModuleNotFoundError:  # Python 3.10, where pytest brings it along under another name
@@ -22,9 +24,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 def locked() -> set[tuple[str, str]]:
     """Name and version of every package in uv.lock; some have a version for Python 3.10 and one for newer ones."""
-    return {(package["name"], package["version"]) for package in LOCK["package"]} - {
-        (PROJECT["name"], PROJECT["version"])
-    }
+    return {(package["name"], package["version"]) for package in LOCK["package"] if package["name"] != PROJECT["name"]}
 
 
 def test_constraints_are_the_versions_of_the_lock():
@@ -77,8 +77,8 @@ def test_the_locks_have_a_hash_for_each_file_and_name_only_the_public_indexes():
 def test_the_citation_and_the_changelog_name_the_version_of_the_package():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert f"\nversion: {PROJECT['version']}\n" in citation
-    assert re.search(rf"^## \[?{re.escape(PROJECT['version'])}\]?", changelog, flags=re.MULTILINE)
+    assert f"\nversion: {learnkit.__version__}\n" in citation
+    assert re.search(rf"^## \[?{re.escape(learnkit.__version__)}\]?", changelog, flags=re.MULTILINE)
 
 
 def test_git_keeps_every_text_file_with_the_ends_of_lines_of_unix():
