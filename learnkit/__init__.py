@@ -30,6 +30,8 @@ labs
 
 from importlib import import_module
 
+__version__ = "0.1.0"
+
 _ROOMS = (
     "checkpoint",
     "data",

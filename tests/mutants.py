@@ -74,7 +74,8 @@ def read_list(root: Path) -> list[Mutant]:
 @contextmanager
 def copy_of(root: Path) -> Iterator[Path]:
     """A copy of the repository, without what the tests of the library have no use for."""
-    unneeded = shutil.ignore_patterns(".*", "__pycache__", "my", "pictures", "screenshots", "differences")
+    folders = ("__pycache__", "my", "pictures", "screenshots", "differences", "node_modules")
+    unneeded = shutil.ignore_patterns(".*", *folders)
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         yield Path(shutil.copytree(root, Path(folder, "copy"), ignore=unneeded))
 

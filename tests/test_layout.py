@@ -122,22 +122,6 @@ def test_environment_yml_asks_for_what_pyproject_asks_for():
     assert pip == {name: asked[name] for name in ONLY_ON_PYPI}
 
 
-def test_bounds_are_from_below_and_constraints_hold_exact_versions_within_them():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    asked = requirements([*project["dependencies"], *extras["lab"], *extras["cluster"], *extras["dev"]])
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    held = requirements([line for line in lines if not line.startswith("#")])
-
-    def number(version: str) -> tuple[int, ...]:
-        return tuple(int(part) for part in version.split("."))
-
-    for name, bound in asked.items():
-        assert bound.startswith(">="), name
-        assert held[name].startswith("=="), name
-        assert number(held[name][2:]) >= number(bound[2:]), name
-
-
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
 def test_ruff_is_content(command):
     answer = subprocess.run(

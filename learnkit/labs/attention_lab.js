@@ -122,12 +122,12 @@ function makeMatrix(name, [height, width], rowWords, columnWords) {
   function fill(numbers, decimals) {
     const largest = name === "weights" ? 1 : Math.max(...numbers.flat().filter(Number.isFinite).map(Math.abs), 1e-9);
     numbers.forEach((row, i) => row.forEach((number, j) => {
-      const cell = cells[i][j], isFinite = Number.isFinite(number);
-      cell.style.setProperty("--part", isFinite ? (Math.abs(number) / largest).toFixed(3) : "0");
+      const cell = cells[i][j], isNumber = Number.isFinite(number);
+      cell.style.setProperty("--part", isNumber ? (Math.abs(number) / largest).toFixed(3) : "0");
       cell.setAttribute("aria-label", `${title}, ${called(rowWords, i)}, ${called(columnWords, j)}: ${said(number)}`);
       cell.textContent = decimals < 0 ? "" : said(number, decimals);
-      cell.classList.toggle("negative", isFinite && number < 0);
-      cell.classList.toggle("blocked", !isFinite);
+      cell.classList.toggle("negative", isNumber && number < 0);
+      cell.classList.toggle("blocked", !isNumber);
     }));
   }
   const head = make("tr", { role: "row" }, make("td", { class: "corner" }),
@@ -353,4 +353,5 @@ function render({ model, el }) {
   };
 }
 
+export { attend, said, softmax }; // for tests/js
 export default { render };

@@ -220,4 +220,5 @@ function render({ model, el }) {
   );
 }
 
+export { likeliest }; // for tests/js
 export default { render };
