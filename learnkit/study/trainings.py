@@ -85,8 +85,8 @@ def study(
         Where to train: any `concurrent.futures.Executor`, or on a cluster Dask's ``client.get_executor()``; by default
         in this process, one run after another. For processes on this machine use
         ``ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))``. Before Python 3.14, Linux forks by
-        default, and a process forked while torch has threads may hang. The workers import the model by its name, so a
-        class of your own must be in a module.
+        default, and a process forked while torch has threads may hang. The workers import the model by its name, so
+        move a class defined in a notebook to a module; a script needs ``if __name__ == "__main__":``.
     model
         Called with the model's part of a setting and with ``seed``.
     epochs
