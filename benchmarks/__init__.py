@@ -1,1 +1,1 @@
-"""How fast, beside others, in the same run: ``python course.py bench [training metrics attention studies labs …]``."""
+"""Speed compared with other libraries, in the same run: ``python course.py bench [training metrics attention …]``."""

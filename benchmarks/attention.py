@@ -1,7 +1,8 @@
-"""Attention beside torch.nn.MultiheadAttention, and the pictures of its weights beside a grid of axes, on the CPU.
+"""Attention against torch.nn.MultiheadAttention, and plots of its weights against a grid of axes, on the CPU.
 
-Where it is expected to lose: in evaluation with weights and without a mask, torch has a kernel for the whole layer, and
-learnkit keeps its three matrices apart to be read. That costs a tenth to two fifths, by the processor.
+learnkit is expected to be slower in evaluation with weights and without a mask: torch has one kernel for the whole
+layer there, and learnkit keeps its three matrices separate, so that they can be read. That costs 10 to 40%, depending
+on the processor.
 """
 
 import io
@@ -17,7 +18,7 @@ from benchmarks.measure import interleaved, print_table
 from learnkit.models import MultiHeadAttention, causal_mask, padding_mask
 from learnkit.plots import attention_heatmap
 
-SIZES = ((64, 4, 32, 64, 8), (256, 8, 8, 256, 1))  # embed_dim, heads, batch, length, and passes to a measurement
+SIZES = ((64, 4, 32, 64, 8), (256, 8, 8, 256, 1))  # embed_dim, heads, batch, length, passes per measurement
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
         ours.load_from_torch(theirs)
         x = torch.randn(batch, length, embed_dim)
         causal, padding = causal_mask(length), padding_mask(torch.randint(1, length + 1, (batch,)), length)
-        # The mask as ours takes it, True where one may look, and as theirs does, True where one may not.
+        # The mask in our convention, True where a query may look, and in theirs, True where it may not.
         masks = {
             "": (None, {}),
             ", causal": (causal, {"attn_mask": ~causal}),
@@ -47,7 +48,7 @@ def main() -> None:
             )
             what = f"{'training' if training else 'evaluation'}{mask}, {'with' if need_weights else 'without'} weights"
             print_table(f"Attention, {what}: {size}", seconds, "torch.nn.MultiheadAttention", "ms", 1000 / passes)
-    pictures()
+    plots()
 
 
 def both(
@@ -73,7 +74,7 @@ def repeat(attend: Callable[[], torch.Tensor], passes: int, *, training: bool) -
     return train if training else evaluate
 
 
-def pictures() -> None:
+def plots() -> None:
     generator = torch.Generator().manual_seed(0)
     layers = torch.randn(12, 12, 64, 64, generator=generator).softmax(-1)
     words = [f"word{number}" for number in range(64)]
@@ -84,7 +85,7 @@ def pictures() -> None:
         "learnkit, 8 heads of 64 tokens": lambda: png(attention_heatmap(layers[0, :8])),
         "learnkit, 8 heads of 64 tokens, with words": lambda: png(attention_heatmap(layers[0, :8], words)),
         "learnkit, a head of 1,024 tokens": lambda: png(attention_heatmap(long)),
-        "… before the PNG is compressed": lambda: drawn(attention_heatmap(long)),
+        "the same without PNG compression": lambda: pixels(attention_heatmap(long)),
     }
     title = "Heads to PNG"
     print_table(title, interleaved(ways, rounds=5), "a grid of 144 axes, imshow in each", "s")
@@ -97,8 +98,8 @@ def png(figure: Figure) -> None:
     figure.savefig(io.BytesIO(), format="png")
 
 
-def drawn(figure: Figure) -> None:
-    """As far as the pixels: to compress a million that look like noise takes longer than to draw them."""
+def pixels(figure: Figure) -> None:
+    """Draw without compression: compressing a million pixels of noise takes longer than drawing them."""
     figure.savefig(io.BytesIO(), format="rgba")
 
 

@@ -1,6 +1,6 @@
-"""The training lab in a real JupyterLab and a real Chromium, beside the usual way: `interact` and matplotlib.
+"""The training lab in JupyterLab and Chromium, compared with the usual way: `interact` and matplotlib.
 
-Day 1's net, SGD, batches of 200, on the CPU. What is on the page is measured in the page, by a MutationObserver.
+Day 1's net, SGD, batches of 200, on the CPU. Changes of the page are timed in the page, by a MutationObserver.
 """
 
 import contextlib
@@ -83,13 +83,14 @@ WATCH = """([place, changed]) => {
 
 
 def main() -> None:
+    print("\nMedians, and 5th to 95th percentile")
     with notebook() as (page, frames):
         run(page, 0)
         page.locator(".learnkit-lab").wait_for()
         page.wait_for_timeout(1_000)
         page.evaluate(WATCH, [".learnkit-loss", CURVE])
         page.locator(".learnkit-lab .noUi-handle").nth(2).focus()
-        tell("Key on a slider to the first changed curve", "ms", latencies(page, pause=True))
+        report("Key on a slider to first change of the curve", "ms", latencies(page, pause=True))
         press(page, "Train")
         page.wait_for_timeout(1_000)
         rates, sizes = [], []
@@ -100,22 +101,22 @@ def main() -> None:
             rates.append(redraws / 2)
             sizes.append((sum(frames) - before[0]) / redraws / 1_000)
         press(page, "Pause")
-        tell("Frames in which the curve grows", "a second", rates)
-        tell("Sent to the browser for a redraw, all included", "kB", sizes)
+        report("Frames in which the curve grows", "per s", rates)
+        report("Sent to the browser per redraw, in total", "kB", sizes)
         speeds = json.loads(run(page, 2))
-        tell("Steps with its view", "a second", speeds["with its view"])
-        tell("Steps without a view", "a second", speeds["without"])
+        report("Steps with its view", "per s", speeds["with its view"])
+        report("Steps without a view", "per s", speeds["without"])
         ratios = [a / b for a, b in zip(*speeds.values(), strict=True)]
-        tell("With its view, over without", "", ratios)
+        report("Ratio of the two, with to without", "", ratios)
         run(page, 1)
         usual = page.locator(".jp-CodeCell").nth(1)
         usual.locator("img").wait_for()
         page.evaluate(WATCH, [".jp-CodeCell:nth-child(2) .jp-OutputArea", "img"])
         usual.locator(".noUi-handle").focus()
-        tell("The usual way: key to the first changed picture", "ms", latencies(page, pause=False))
+        report("The usual way: key to first change of the picture", "ms", latencies(page, pause=False))
         steps, pictures = zip(*json.loads(run(page, 3)), strict=True)
-        tell("The usual way: steps", "a second", steps)
-        tell("The usual way: pictures", "a second", pictures)
+        report("The usual way: steps", "per s", steps)
+        report("The usual way: pictures", "per s", pictures)
 
 
 @contextlib.contextmanager
@@ -139,7 +140,7 @@ def notebook() -> Iterator[tuple[Page, list[int]]]:
 
 
 def run(page: Page, number: int) -> str:
-    """Run a cell; what it printed."""
+    """Run a cell and return what it prints."""
     cell = page.locator(".jp-CodeCell").nth(number)
     cell.locator(".cm-content").click()
     choose(page, "Run", "Run Selected Cell and Do not Advance")
@@ -149,8 +150,8 @@ def run(page: Page, number: int) -> str:
     return cell.locator(".jp-Cell-outputArea").inner_text()
 
 
-def press(page: Page, words: str) -> None:
-    page.locator(".learnkit-bar button", has_text=words).click()
+def press(page: Page, label: str) -> None:
+    page.locator(".learnkit-bar button", has_text=label).click()
 
 
 def changes(page: Page) -> int:
@@ -158,11 +159,11 @@ def changes(page: Page) -> int:
 
 
 def latencies(page: Page, *, pause: bool) -> list[float]:
-    """From each press of a key to the first change after it, in milliseconds; at rest before each."""
+    """The milliseconds from each key press to the first change after it, starting from rest each time."""
     found = []
-    for turn in range(KEYS):
+    for number in range(KEYS):
         handle = page.evaluate_handle("document.activeElement")
-        page.keyboard.press("ArrowLeft" if turn % 2 else "ArrowRight")
+        page.keyboard.press("ArrowLeft" if number % 2 else "ArrowRight")
         page.wait_for_function("seen.changes.at(-1) > seen.keys.at(-1)")
         page.wait_for_timeout(400)
         found.append(page.evaluate("seen.changes.find(time => time > seen.keys.at(-1)) - seen.keys.at(-1)"))
@@ -173,9 +174,10 @@ def latencies(page: Page, *, pause: bool) -> list[float]:
     return found
 
 
-def tell(what: str, unit: str, values: list[float]) -> None:
-    edge = quantiles(values, n=20)
-    print(f"{what:52}{median(values):9.2f} {unit:9} (5 % {edge[0]:.2f}, 95 % {edge[-1]:.2f})", flush=True)
+def report(quantity: str, unit: str, values: list[float]) -> None:
+    """Print the median and the 5th and 95th percentiles."""
+    edges = quantiles(values, n=20)
+    print(f"{quantity:52}{median(values):9.2f} {unit:6} ({edges[0]:.2f} to {edges[-1]:.2f})", flush=True)
 
 
 if __name__ == "__main__":

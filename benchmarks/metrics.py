@@ -1,4 +1,4 @@
-"""Accuracy and macro precision, recall and F1 of 10 million predictions among ten classes, nine in ten right."""
+"""Accuracy and macro precision, recall and F1 of 10 million predictions of ten classes, about 91% of them right."""
 
 import torch
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support

@@ -1,7 +1,7 @@
-"""Recurrent networks: the ladder of Days 3 and 4 from the notes' loop down, on the CPU, forward and backward.
+"""Recurrent networks: the ladder of Days 3 and 4, beginning with the notes' loop, on the CPU, forward and backward.
 
-Every way reads the same 200 images of 28 rows with 128 numbers in its state; from the second on they have the same
-weights. The last states are asked for, then all of them, then the last ones of sequences of different lengths.
+Each implementation reads the same 200 images of 28 rows with a hidden size of 128; all but the first have the same
+weights. Then the last states are timed, all states, and the last states of sequences of different lengths.
 """
 
 import sys
@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from notebook_definitions import definitions  # noqa: E402
 
 BATCH, HIDDEN = 200, 128
-PASSES = 10  # of the fast ways in each turn
+PASSES = 10  # of the fast implementations in each round
 OURS, THEIRS = "learnkit's ElmanRNN", "torch.nn.RNN"
 PICTURE = ROOT / "pictures" / "rnn_ladder.png"
 
@@ -32,9 +32,10 @@ def main() -> None:
     size = f"{BATCH} images, {HIDDEN} hidden, {torch.get_num_threads()} threads"
     seconds = ladder()
     print_table(f"Recurrent, forward and backward: {size}", seconds, THEIRS, "ms", 1000)
-    print(f"the notes' loop over {OURS}: {median(next(iter(seconds.values()))) / median(seconds[OURS]):.0f}")
+    ratio = median(next(iter(seconds.values()))) / median(seconds[OURS])
+    print(f"The notes' loop takes {ratio:.0f} times as long as {OURS}.")
     picture(seconds).savefig(PICTURE, dpi=100, metadata={"Software": None})
-    print(f"drawn in {PICTURE}")
+    print(f"The plot is in {PICTURE}.")
     images, theirs, ours = pair()
     lengths = torch.randint(1, 29, (BATCH,), generator=torch.Generator().manual_seed(0))
     packed = partial(pack_padded_sequence, images, lengths, batch_first=True, enforce_sorted=False)
@@ -47,14 +48,14 @@ def main() -> None:
         f"{THEIRS}, packed by lengths": lambda: theirs(packed())[1],
     }
     seconds = interleaved({name: partial(repeat, way) for name, way in ways.items()}, rounds=20, warm_up=2)
-    print_table(f"Recurrent, what is asked for: {size}", seconds, THEIRS, "ms", 1000 / PASSES)
+    print_table(f"Recurrent, last or all states: {size}", seconds, THEIRS, "ms", 1000 / PASSES)
     with torch.no_grad():
         seconds = interleaved({name: partial(repeat, way) for name, way in list(ways.items())[:4]}, rounds=20)
-    print_table(f"Recurrent, forward alone: {size}", seconds, THEIRS, "ms", 1000 / PASSES)
+    print_table(f"Recurrent, forward only: {size}", seconds, THEIRS, "ms", 1000 / PASSES)
 
 
 def ladder() -> dict[str, list[float]]:
-    """Seconds of a pass in each way, in every turn; first the notes' loop, which has another readout."""
+    """The seconds of a pass for each implementation in each round; first the notes' loop, which has another readout."""
     images, rnn, ours = pair()
     day3, day4 = definitions("day3_rnn_the_slow_way"), definitions("day4_rnn_vectorised")
     slow, rows = day3["SlowRNN"](HIDDEN), day4["FixedRNN"](28, HIDDEN, 10)
@@ -77,7 +78,7 @@ def ladder() -> dict[str, list[float]]:
         backward(partial(compiled, images))
         rungs[f"{OURS}, compiled"] = compiled
     except RuntimeError as error:
-        print(f"Not compiled, for want of a compiler perhaps: {error}")
+        print(f"torch.compile failed, perhaps because there is no C++ compiler: {error}")
     with torch.no_grad():
         for name, rung in rungs.items():
             assert "LSTM" in name or (rung(images) - ours(images)).abs().max() < 1e-5, name
@@ -88,7 +89,7 @@ def ladder() -> dict[str, list[float]]:
 
 
 def pair() -> tuple[Tensor, nn.RNN, ElmanRNN]:
-    """Images, and two nets with the same weights."""
+    """Random images, and two nets with the same weights."""
     torch.manual_seed(0)
     theirs = nn.RNN(28, HIDDEN, nonlinearity="relu", batch_first=True)
     ours = ElmanRNN(28, HIDDEN, 10)
@@ -108,7 +109,7 @@ def repeat(way: Callable[[], Tensor]) -> None:
 
 
 def picture(seconds: dict[str, list[float]]) -> Figure:
-    """The ladder, on a logarithmic axis."""
+    """The ladder as a bar chart with a logarithmic axis."""
     figure = Figure(figsize=(7.5, 3.4), layout="constrained")
     axes = figure.subplots()
     milliseconds = [1000 * median(values) for values in seconds.values()]

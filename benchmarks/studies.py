@@ -1,5 +1,5 @@
-"""Eight seeds of Day 1's net on 60,000 images, two epochs each: a study by two processes of one thread against a loop
-over the seeds with two; and what a study costs beside the bare trainings.
+"""Eight seeds of Day 1's net on 60,000 images, two epochs each: a study with two processes of one thread each, against
+a loop over the seeds with two threads; and the overhead of a study over that loop.
 """
 
 import multiprocessing
@@ -29,22 +29,22 @@ def main() -> None:
     with ProcessPoolExecutor(2, mp_context=context) as executor, tempfile.TemporaryDirectory() as folder:
         numbers = count()
 
-        def kept(**options: object) -> None:
+        def saved_study(**options: object) -> None:
             path = Path(folder) / f"{next(numbers)}.sqlite"
             study({"sizes": [SIZES]}, SEEDS, mnist, epochs=EPOCHS, path=path, **options)
 
         ways = {
             "loop over the seeds, two threads": partial(loop, mnist, 2),
-            "study, two threads": kept,
-            "study, two processes of one thread": partial(kept, executor=executor),
+            "study, two threads": saved_study,
+            "study, two processes of one thread": partial(saved_study, executor=executor),
         }
-        # The first round starts the processes; a learner pays for that once a study, some seconds.
+        # The warm-up round starts the processes, which takes a learner some seconds for each study.
         seconds = interleaved(ways, rounds=3)
     print_table("Eight seeds", seconds, "loop over the seeds, two threads", "s")
 
 
 def loop(mnist: data.LabelledImages, threads: int) -> None:
-    """What one would write without a study: train, and look at the test set."""
+    """The code one would write without study: train, and evaluate on the test set."""
     torch.set_num_threads(threads)
     for seed in SEEDS:
         training = Training(FullyConnected(SIZES, seed=seed), mnist, epochs=EPOCHS, seed=seed)

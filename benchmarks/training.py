@@ -1,6 +1,6 @@
-"""An epoch on MNIST of the net (784, 128, 256, 10) without an activation, SGD, batches of 200, on the CPU.
+"""An epoch of MNIST with the net (784, 128, 256, 10) without activation, SGD, batches of 200, on the CPU.
 
-Against the plain loop in blocks of 50 steps, scaled to the 300 of an epoch; against other libraries in whole epochs.
+The plain loop is compared in blocks of 50 steps, scaled to the 300 of an epoch; other libraries in whole epochs.
 """
 
 import logging
@@ -26,7 +26,7 @@ from learnkit.training import Training
 
 BLOCK, EPOCH = 50, 300  # steps
 SIZES = (784, 128, 256, 10)
-MANY = 10**6  # epochs: more than will be run
+MANY = 10**6  # epochs: more than are ever run
 
 
 def main() -> None:
@@ -36,26 +36,26 @@ def main() -> None:
     ways = {
         "learnkit's Training": steps(training, BLOCK),
         "plain loop over shuffled slices": steps(plain_loop(mnist), BLOCK),
-        "its matrix products, images in order": steps(matrix_products(mnist, shuffled=False), BLOCK),
-        "its matrix products, images shuffled": steps(matrix_products(mnist, shuffled=True), BLOCK),
+        "its matrix products alone, images in order": steps(matrix_products(mnist, shuffled=False), BLOCK),
+        "its matrix products alone, images shuffled": steps(matrix_products(mnist, shuffled=True), BLOCK),
     }
     fast = interleaved(ways, rounds=120, warm_up=6)
-    title = f"An epoch, {threads} threads: against the plain loop"
+    title = f"An epoch, {threads} threads, compared with the plain loop"
     print_table(title, fast, "plain loop over shuffled slices", "s", EPOCH / BLOCK)
-    print_table(title, fast, "its matrix products, images shuffled", "s", EPOCH / BLOCK)
+    print_table(title, fast, "its matrix products alone, images shuffled", "s", EPOCH / BLOCK)
     peers = {
         "learnkit's Training": steps(training, EPOCH),
         "scikit-learn's MLPClassifier": scikit_learn(mnist),
         "skorch": skorch(mnist),
         "Lightning, batches by index": lightning_trainer(mnist),
-        "DataLoader over torchvision's MNIST": steps(data_loader(), EPOCH),
+        "DataLoader of torchvision's MNIST": steps(data_loader(), EPOCH),
     }
-    title = f"An epoch, {threads} threads: against other libraries"
+    title = f"An epoch, {threads} threads, compared with other libraries"
     print_table(title, interleaved(peers, rounds=5), "learnkit's Training", "s")
 
 
 def steps(loop: Iterator, count: int) -> Callable[[], object]:
-    """Each call makes the next ``count`` steps of a loop."""
+    """A function that runs the next ``count`` steps of a loop."""
     return lambda: [None for _ in islice(loop, count)]
 
 
@@ -73,7 +73,7 @@ def plain_loop(mnist: data.LabelledImages) -> Iterator[None]:
 
 
 def matrix_products(mnist: data.LabelledImages, *, shuffled: bool) -> Iterator[None]:
-    """What cannot be saved: three products forward and five back (the images need no gradient)."""
+    """The work that no loop can avoid: three products forward and five backward (the images need no gradient)."""
     w1, w2, w3 = (layer.weight.detach() for layer in FullyConnected(SIZES).layers)
     gradient = torch.rand(200, 10)
     images = mnist.train_images.flatten(1)
@@ -91,7 +91,7 @@ def matrix_products(mnist: data.LabelledImages, *, shuffled: bool) -> Iterator[N
 
 
 def data_loader() -> Iterator[None]:
-    """As in PyTorch's own tutorial: images are decoded and put together one by one."""
+    """As in PyTorch's own tutorial: images are decoded and collated one by one."""
     net = FullyConnected(SIZES)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
     with tempfile.TemporaryDirectory() as folder:
@@ -148,7 +148,7 @@ class Lit(lightning.LightningModule):
 
 
 def lightning_trainer(mnist: data.LabelledImages) -> Callable[[], object]:
-    """An epoch by a fresh Trainer, over batches that are index slices, too."""
+    """An epoch by a new Trainer, over batches that are index slices as well."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
     images = TensorDataset(mnist.train_images, mnist.train_labels)

@@ -1,7 +1,7 @@
 """Kill a study at random moments and let it go on: ``python tests/killed_studies.py [TIMES]``, 20 unless told.
 
-Each time a process of its own begins the study with an empty file and is killed (SIGKILL: it can do nothing about it);
-then the study is called again with that file, and its table is held against that of a study which nobody disturbed.
+Each time a new process starts the study with an empty file and is killed by SIGKILL, which it cannot handle. Then the
+study is called again with that file, and its table is compared with that of a study that was not interrupted.
 """
 
 import multiprocessing
@@ -26,7 +26,7 @@ RUNS = 12
 
 
 def few_images() -> LabelledImages:
-    """Noise: what is learned from it does not matter here, and nothing has to be read."""
+    """Noise, since it does not matter here what is learned."""
     generator = torch.Generator().manual_seed(0)
     tensors = {}
     for name, count in {"train": 1_000, "validation": 100, "test": 100}.items():
@@ -36,7 +36,7 @@ def few_images() -> LabelledImages:
 
 
 class Announced(FullyConnected):
-    """A net that leaves a mark in a file when it is made, so that one can count the trainings that were begun."""
+    """A net that leaves a mark in a file when it is made, so that the runs that were started can be counted."""
 
     def __init__(self, sizes: tuple[int, ...], activation: str | None = None, marks: str = "", *, seed: int) -> None:
         super().__init__(sizes, activation, seed=seed)
@@ -54,8 +54,8 @@ def marks(folder: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def kept(folder: Path) -> int:
-    """How many trainings the file has, asked of SQLite itself."""
+def saved_runs(folder: Path) -> int:
+    """How many runs the file has, according to SQLite itself."""
     file = folder / "runs.sqlite"
     if not file.exists() or file.stat().st_size == 0:
         return 0
@@ -70,14 +70,14 @@ def without_clock(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=["seconds", "marks"], errors="ignore")
 
 
-def kill_and_go_on(times: int, folder: Path, seed: int = 0) -> list[tuple[int, int, bool]]:
-    """For each time: how many trainings were begun when the study was killed, how many kept, and whether the table came
-    out as that of the undisturbed study, which is made first."""
-    context = multiprocessing.get_context("forkserver")  # from a process that has imported all and trained nothing
+def kill_and_resume(times: int, folder: Path, seed: int = 0) -> list[tuple[int, int, bool]]:
+    """For each time: how many runs had begun when the study was killed, how many were saved, and whether the table is
+    that of the uninterrupted study, which is computed first."""
+    context = multiprocessing.get_context("forkserver")  # forks a process that has imported torch and trained nothing
     context.set_forkserver_preload(["learnkit.study"])
-    undisturbed = folder / "undisturbed"
-    undisturbed.mkdir()
-    table = run(undisturbed)
+    uninterrupted = folder / "uninterrupted"
+    uninterrupted.mkdir()
+    table = run(uninterrupted)
     expected = without_clock(table)
     duration = table[table["test_loss"].notna()]["seconds"].sum()
     moments, found = random.Random(seed), []
@@ -86,16 +86,16 @@ def kill_and_go_on(times: int, folder: Path, seed: int = 0) -> list[tuple[int, i
         attempt.mkdir()
         process = context.Process(target=run, args=(attempt,))
         process.start()
-        # By trainings and not by the clock alone, since a process's first one takes far longer than the others.
-        trainings = moments.randint(0, RUNS)
-        while marks(attempt) < trainings and process.is_alive():
+        # By runs and not by the clock alone, since the first run of a process takes far longer than the others.
+        runs = moments.randint(0, RUNS)
+        while marks(attempt) < runs and process.is_alive():
             time.sleep(0.001)
         time.sleep(moments.uniform(0, duration / RUNS))
         process.kill()
         process.join()
-        begun, saved = marks(attempt), kept(attempt)
+        begun, saved = marks(attempt), saved_runs(attempt)
         table = without_clock(run(attempt))
-        assert marks(attempt) - begun == RUNS - saved, "what was kept has been trained again"
+        assert marks(attempt) - begun == RUNS - saved, "a saved run has been trained again"
         found.append((begun, saved, table.equals(expected)))
     return found
 
@@ -103,7 +103,7 @@ def kill_and_go_on(times: int, folder: Path, seed: int = 0) -> list[tuple[int, i
 if __name__ == "__main__":
     times = int(sys.argv[1]) if sys.argv[1:] else 20
     with tempfile.TemporaryDirectory() as name:
-        results = kill_and_go_on(times, Path(name), seed=int.from_bytes(os.urandom(4), "big"))
+        results = kill_and_resume(times, Path(name), seed=int.from_bytes(os.urandom(4), "big"))
     for begun, saved, same in results:
-        print(f"killed with {begun:2} of {RUNS} trainings begun and {saved:2} kept; the table is the same: {same}")
+        print(f"Killed with {begun:2} of {RUNS} runs begun and {saved:2} saved. The table is the same: {same}")
     sys.exit(0 if all(same and begun - saved <= 1 for begun, saved, same in results) else 1)

@@ -31,24 +31,24 @@ WAYS = [
 
 
 def day2_extremes() -> pd.DataFrame:
-    """Widths at the extremes and the usual net, five seeds, on all 60,000 images."""
+    """Extreme widths and the usual net, five seeds, trained on all 60,000 images."""
     return study({"sizes": EXTREMES}, range(5), data.load("mnist"), path=_unfinished("day2_extremes"))
 
 
 def day2_depth() -> pd.DataFrame:
-    """Five depths, as the notes trained them and in two other ways, five seeds, on all 60,000 images."""
+    """Five depths, trained as in the notes and in two other ways, five seeds, on all 60,000 images."""
     grid = [{"sizes": sizes, **way} for way in WAYS for sizes in DEPTHS]
     return study(grid, range(5), data.load("mnist"), path=_unfinished("day2_depth"))
 
 
 def day2_epochs() -> pd.DataFrame:
-    """The notes' net for 200 epochs, five seeds; 10,000 images are held out."""
+    """The notes' net for 200 epochs, five seeds; 10,000 images are held out for validation."""
     held_out = data.load("mnist", validation=10_000)
     return study({"sizes": [(784, 128, 256, 10)]}, range(5), held_out, path=_unfinished("day2_epochs"), epochs=200)
 
 
 def day4_notes() -> pd.DataFrame:
-    """The notes' RNN as Day 4 has it, last update of the state and all."""
+    """The notes' RNN as in Day 4, including the last update of the state."""
     settings = [
         {"activation": "tanh", "optimizer": "sgd", "learning_rate": 0.01, "epochs": 20, "batch_size": 200},
         {"activation": "relu", "optimizer": "sgd", "learning_rate": 0.01, "epochs": 20, "batch_size": 200},
@@ -64,14 +64,14 @@ def _notes_rnn(activation: str, *, seed: int) -> torch.nn.Module:
 
 
 def day4_nonlinearity() -> pd.DataFrame:
-    """tanh against ReLU; 10,000 images are held out."""
+    """Day 4's network with tanh and with ReLU, five seeds; 10,000 images are held out for validation."""
     net = partial(models.ElmanRNN, 28, 128, 10)
     settings = [{"nonlinearity": name, "optimizer": "adam", "learning_rate": 0.001} for name in ("tanh", "relu")]
     return study(settings, range(5), data.load("mnist", validation=10_000), model=net, epochs=3)
 
 
 def day4_accuracy() -> pd.DataFrame:
-    """Day 4's training in two stages, in each of five seeds; 10,000 images are held out."""
+    """Day 4's training in two stages, five seeds; 10,000 images are held out for validation."""
     with ProcessPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as workers:
         return pd.concat(workers.map(_in_two_stages, range(5)), ignore_index=True)
 
@@ -86,13 +86,13 @@ def _in_two_stages(seed: int) -> pd.DataFrame:
 
 
 def day4_ladder() -> pd.DataFrame:
-    """Milliseconds of 200 images, forward and backward, the medians of one run."""
+    """Milliseconds for 200 images, forward and backward: medians of one run."""
     ladder = recurrent.ladder()
     return pd.DataFrame([{"way": way, "milliseconds": 1000 * median(seconds)} for way, seconds in ladder.items()])
 
 
 def day5_rows() -> pd.DataFrame:
-    """An image as 28 rows: Day 5's block of attention against Day 4's recurrent network; 10,000 images are held out."""
+    """Images as 28 rows: Day 5's attention block and Day 4's RNN, five seeds; 10,000 images are held out."""
     settings = [{"reader": reader, "optimizer": "adam", "learning_rate": 0.001} for reader in ("attention", "RNN")]
     return study(settings, range(5), data.load("mnist", validation=10_000), model=_reader, epochs=12)
 

@@ -23,7 +23,7 @@ def drawn(figure) -> np.ndarray:
 
 
 def written(figure, what: str) -> list[str]:
-    """All that is written of one kind: ``"query"``, ``"key"``, ``"weight"`` or ``"remark"``."""
+    """All texts of one kind: ``"query"``, ``"key"``, ``"weight"`` or ``"remark"``."""
     return [text.get_text() for text in figure.axes[0].texts if text.get_gid() == what]
 
 
@@ -39,12 +39,12 @@ def frames(figure) -> list:
 
 
 def colours(figure, queries: int, keys: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each head's cells in the picture itself, ``(head, query, key, colour)``, and a cell's sides in pixels."""
+    """The colours of the cells as drawn, ``(head, query, key, colour)``, and the size of a cell in pixels."""
     picture, boxes = drawn(figure), frames(figure)
     cells = np.abs([[box.height / queries, box.width / keys] for box in boxes])
     heads = []
     for box, (high, wide) in zip(boxes, cells, strict=True):
-        # Near the top left corner of the cell, where no number is, if it is large, nor the frame.
+        # In a large cell near the top left corner, to avoid the number and the frame.
         down = len(picture) - box.ymax + (np.arange(queries) + (0.2 if high > 4 else 0.5)) * high
         across = box.x0 + (np.arange(keys) + (0.2 if wide > 4 else 0.5)) * wide
         heads.append(picture[np.ix_(down.astype(int), across.astype(int))])
@@ -57,7 +57,7 @@ def expected_colours(weights: torch.Tensor, largest: float | None = None) -> np.
 
 
 def assert_shows(figure, heads: torch.Tensor):
-    """``heads``, (head, query, key), in their order, on one scale from 0 to the largest of all."""
+    """Check that ``heads``, (head, query, key), are drawn in order on one scale from 0 to the largest weight."""
     seen, cells = colours(figure, *heads.shape[1:])
     assert cells.min() >= 0.99
     assert seen.shape[:-1] == heads.shape
@@ -84,14 +84,14 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_of_weights_is_drawn_row_for_query_and_column_for_key_on_one_scale(kind):
+def test_all_kinds_of_weights_are_drawn_with_a_row_for_each_query_and_a_column_for_each_key(kind):
     weights, options, heads = KINDS[kind]
     figure = plots.attention_heatmap(weights, **options)
     assert_shows(figure, heads)
     assert remarks(figure) == ""
 
 
-def test_weights_may_need_gradients_be_of_half_precision_of_numpy_or_written_backwards():
+def test_weights_may_require_gradients_have_half_precision_or_be_numpy_arrays_even_reversed():
     weights = BATCHED[0, 0]
     plain = drawn(plots.attention_heatmap(weights))
     for form in (weights.clone().requires_grad_(), weights.numpy(), weights.numpy().astype(np.float64)):
@@ -101,7 +101,7 @@ def test_weights_may_need_gradients_be_of_half_precision_of_numpy_or_written_bac
     assert remarks(plots.attention_heatmap(weights.bfloat16())) == ""  # the rows' sums are only rounded
 
 
-def test_a_networks_weights_are_taken_as_they_are():
+def test_the_weights_of_a_network_can_be_passed_unchanged():
     net = TinyTransformer(10, 6, num_blocks=2)
     digits = torch.tensor([[3, 1, 4, 1, 5, 9], [2, 7, 1, 8, 2, 8]])
     _, weights = net(digits)
@@ -110,7 +110,7 @@ def test_a_networks_weights_are_taken_as_they_are():
     assert written(figure, "query") == 2 * list("271828")
 
 
-def test_words_stand_beside_their_rows_and_under_their_columns():
+def test_words_are_beside_their_rows_and_below_their_columns():
     weights = attention(2, 3)
     figure = plots.attention_heatmap(weights, ["my", "cat"], ["su", "gato", "$x$"])
     assert (written(figure, "query"), written(figure, "key")) == (["my", "cat"], ["su", "gato", "$x$"])
@@ -131,7 +131,7 @@ def test_heads_and_layers_are_named():
 
 
 @pytest.mark.parametrize(("shape", "columns"), [((7, 40, 40), 4), ((3, 2, 5, 5), 2), ((2, 5, 5, 5), 5)])
-def test_heads_stand_in_the_order_in_which_one_reads(shape, columns):
+def test_heads_are_in_reading_order(shape, columns):
     boxes = frames(plots.attention_heatmap(attention(*shape)))
     for number, box in enumerate(boxes[1:], start=1):
         if number % columns:
@@ -142,16 +142,16 @@ def test_heads_stand_in_the_order_in_which_one_reads(shape, columns):
             assert box.x0 == pytest.approx(boxes[0].x0)
 
 
-def test_all_heads_share_the_scale_that_stands_beside_them():
+def test_all_heads_share_the_scale_of_the_colour_bar():
     weights = attention(2, 4, 4)
-    weights[1] = 0.25  # of a scale of its own, this head would be as dark as the other's darkest
+    weights[1] = 0.25  # on a scale of its own, this head would be as dark as the darkest cell of the other
     figure = plots.attention_heatmap(weights)
     seen, _ = colours(figure, 4, 4)
     assert (np.abs(seen[1].astype(int) - expected_colours(weights[1], weights.max().item())) <= 2).all()
     assert figure.axes[1].get_ylim() == pytest.approx((0, weights.max().item()))
 
 
-def test_numbers_stand_in_the_cells_while_they_can_be_read_and_words_are_thinned():
+def test_numbers_are_in_the_cells_if_they_are_legible_and_words_are_thinned():
     few, many = plots.attention_heatmap(attention(5, 5)), plots.attention_heatmap(attention(4, 90, 90))
     assert len(written(few, "weight")) == 25
     assert written(many, "weight") == []
@@ -161,7 +161,7 @@ def test_numbers_stand_in_the_cells_while_they_can_be_read_and_words_are_thinned
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (7, 6, 5), (2, 3, 8, 9), (40, 8, 8), (30, 3), (3, 30)])
-def test_words_cover_neither_each_other_nor_the_heads_nor_are_they_cut_off(shape):
+def test_words_do_not_overlap_and_are_not_cut_off(shape):
     words = ["a", "middling", "cat", "Donaudampfschifffahrtsgesellschaft", "垫子"]
     named = [[words[number % 5] for number in range(count)] for count in shape[-2:]]
     figure = plots.attention_heatmap(1.01 * attention(*shape), *named)
@@ -183,12 +183,12 @@ def sides(box) -> list[tuple[float, float]]:
     return [(box.x0, box.x1), (box.y0, box.y1)]
 
 
-def test_more_weights_than_pixels_are_drawn_by_the_largest_and_the_figure_says_so():
+def test_if_there_are_more_weights_than_pixels_the_largest_are_drawn_and_the_figure_says_so():
     weights = torch.zeros(10_000, 3)
     weights[:, 0] = 1
     weights[7777] = torch.tensor([0, 0, 1.0])
     figure = plots.attention_heatmap(weights, list("abcde") * 2000, list("xyz"))
-    assert "each is the largest of 5 × 5" in remarks(figure)
+    assert "each pixel shows the largest of 5 × 5" in remarks(figure)
     assert max(drawn(figure).shape[:2]) < 2200
     tiled = figure.axes[0].images[0].get_array()
     assert tiled.shape == (2000, 1)
@@ -208,10 +208,10 @@ def test_chinese_arabic_and_emoji_are_drawn_if_a_font_has_them():
         assert not np.array_equal(picture[:100, :50], boxes[:100, :50])
 
 
-def test_what_no_font_has_is_named_once_and_its_words_become_numbers():
+def test_characters_that_no_font_has_are_named_once_and_their_words_become_numbers():
     figure = plots.attention_heatmap(attention(3, 3), ["a", "\U000f0000b", "\U000f0000\U000f0001"])
     assert written(figure, "query") == ["a", "[1]", "[2]"]
-    assert remarks(figure).count("No font on this machine has U+F0000 nor 1 more of these characters") == 1
+    assert remarks(figure).count("No font on this machine has U+F0000, nor 1 more of these characters.") == 1
     drawn(figure)
 
 
@@ -240,22 +240,24 @@ def test_a_word_is_made_readable_and_drawn(word, shown):
     drawn(figure)
 
 
-def test_a_formula_is_no_formula():
-    with_dollars = plots.attention_heatmap(attention(2, 2), ["$x$", r"$\frac{$"])  # as mathematics, this would raise
+def test_dollar_signs_are_not_read_as_formulas():
+    with_dollars = plots.attention_heatmap(
+        attention(2, 2), ["$x$", r"$\frac{$"]
+    )  # as a formula, this would raise an error
     assert written(with_dollars, "key") == ["$x$", r"$\frac{$"]
     drawn(with_dollars)
 
 
-def test_rows_that_do_not_sum_to_one_are_remarked_upon():
+def test_rows_that_do_not_sum_to_one_are_pointed_out():
     figure = plots.attention_heatmap(torch.tensor([[0.5, 0.2], [0.6, 0.8]]))
     assert "rows do not sum to 1 but to 0.70 … 1.40" in remarks(figure)
     assert "columns" not in remarks(figure)
     transposed = plots.attention_heatmap(attention(3, 4, 4).mT)
-    assert "The columns do sum to 1: were they transposed after it?" in remarks(transposed)
+    assert "The columns do sum to 1: were the weights transposed after the softmax?" in remarks(transposed)
     assert remarks(plots.attention_heatmap(torch.tensor([[0.0, 0.0], [0.5, 0.5]]))) == ""
 
 
-def test_nothing_but_zeros_and_scores_below_zero_are_drawn_too():
+def test_all_zeros_and_negative_scores_can_be_drawn():
     assert_shows(plots.attention_heatmap(torch.zeros(1, 3, 3) + 1e-9), torch.zeros(1, 3, 3) + 1e-9)
     seen, _ = colours(plots.attention_heatmap(torch.zeros(3, 3)), 3, 3)
     assert (seen == expected_colours(torch.zeros(3, 3), 1)).all()
@@ -272,17 +274,26 @@ def test_nothing_but_zeros_and_scores_below_zero_are_drawn_too():
         (lambda: plots.attention_heatmap(torch.zeros(1, 1, 1, 1, 3, 3)), r"list or a tuple counts as the first axis"),
         (lambda: plots.attention_heatmap(torch.zeros(2, 0, 3)), r"\(2, 0, 3\): there is nothing to draw"),
         (lambda: plots.attention_heatmap([]), "nothing to draw"),
-        (lambda: plots.attention_heatmap(tuple(BATCHED)), r"are of a batch of 2; say which to draw: sequence=0"),
-        (lambda: plots.attention_heatmap(BATCHED, sequence=2), "sequence is 2; this batch has 2: 0 to 1"),
-        (lambda: plots.attention_heatmap(BATCHED[0], sequence=-1), "sequence is -1; this batch has 2"),
-        (lambda: plots.attention_heatmap(BATCHED[0, 0], sequence=0), r"sequence=0 chooses .* \(4, 5, 6\) has none"),
+        (
+            lambda: plots.attention_heatmap(tuple(BATCHED)),
+            r"are for a batch of 2; say which to draw, such as sequence=0",
+        ),
+        (lambda: plots.attention_heatmap(BATCHED, sequence=2), "sequence is 2; expected 0 to 1, since the batch has 2"),
+        (
+            lambda: plots.attention_heatmap(BATCHED[0], sequence=-1),
+            "sequence is -1; expected 0 to 1, since the batch has 2",
+        ),
+        (
+            lambda: plots.attention_heatmap(BATCHED[0, 0], sequence=0),
+            r"sequence=0 chooses .* \(4, 5, 6\) has none; expected",
+        ),
         (
             lambda: plots.attention_heatmap([torch.zeros(2, 3, 3), torch.zeros(4, 3, 3)]),
             r"different shapes: \(2, 3, 3\), \(4, 3, 3\)",
         ),
         (
             lambda: plots.attention_heatmap([None, None]),
-            r"there are None among them.*need_weights=True.*output_attentions=True",
+            r"or some of them are.*need_weights=True.*output_attentions=True",
         ),
         (lambda: plots.attention_heatmap(None), "weights are None"),
         (
@@ -293,10 +304,16 @@ def test_nothing_but_zeros_and_scores_below_zero_are_drawn_too():
         (lambda: plots.attention_heatmap(torch.eye(3), ["a", "b"]), "2 tokens were given for 3 rows"),
         (lambda: plots.attention_heatmap(torch.eye(3), []), "0 tokens were given for 3 rows"),
         (lambda: plots.attention_heatmap(torch.eye(3), "the cat sat"), r"11 tokens .* 3 rows .*\.split\(\)"),
-        (lambda: plots.attention_heatmap(torch.eye(2), [3, 1]), r"tokens are words, and 3 is not: \[str\(token\)"),
-        (lambda: plots.attention_heatmap(torch.ones(1, 3), ["a"]), "1 key_tokens .* 3 columns .* Name them with key_t"),
+        (
+            lambda: plots.attention_heatmap(torch.eye(2), [3, 1]),
+            r"tokens must be strings, and 3 is not; use \[str\(token\)",
+        ),
+        (
+            lambda: plots.attention_heatmap(torch.ones(1, 3), ["a"]),
+            "1 key_tokens .* 3 columns .* Name the columns with key_t",
+        ),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(draw, message):
+def test_what_cannot_be_drawn_is_rejected(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()

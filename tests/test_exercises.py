@@ -4,6 +4,7 @@ import html
 import itertools
 import math
 import re
+from dataclasses import replace
 
 import einops
 import nbformat
@@ -25,7 +26,7 @@ EXERCISES = {
 }
 
 
-# What follows is written here a second time, as a person would who has not seen the library.
+# Written independently of the library, as a learner might.
 
 
 def precision_recall_by_loop(truth, answer, digit):
@@ -42,7 +43,7 @@ def precision_recall_by_loop(truth, answer, digit):
 
 def swapped(truth, answer, digit):
     tp = sum(t == a == digit for t, a in zip(truth, answer, strict=True))
-    return tp / truth.count(digit), tp / answer.count(digit)  # which does not bear 0/0 either
+    return tp / truth.count(digit), tp / answer.count(digit)  # which fails for 0/0 as well
 
 
 def accuracy_for_both(truth, answer, digit):
@@ -57,15 +58,15 @@ def right_digits_of_all(truth, answer, digit):
     return tp / (tp + fp), tp / (tp + fn)
 
 
-def without_a_thought_of_zero(truth, answer, digit):
+def no_guard_for_zero(truth, answer, digit):
     hits = [t for t, a in zip(truth, answer, strict=True) if t == a == digit]
     return len(hits) / answer.count(digit), len(hits) / truth.count(digit)
 
 
-def recall_without_a_thought(truth, answer, digit):
+def recall_without_a_guard(truth, answer, digit):
     precision, _ = precision_recall_by_loop(truth, answer, digit)
     both = zip(truth, answer, strict=True)
-    return precision, sum(true == said == digit for true, said in both) / truth.count(digit)
+    return precision, sum(true == answered == digit for true, answered in both) / truth.count(digit)
 
 
 def always_fives(truth, answer, digit):
@@ -317,7 +318,7 @@ def late(sequences, W, U, b):
     return out
 
 
-def unbent(sequences, W, U, b):
+def without_relu(sequences, W, U, b):
     h = torch.zeros(sequences.shape[0], U.shape[0])
     for t in range(sequences.shape[1]):
         h = sequences[:, t] @ W.T + h @ U.T + b
@@ -458,7 +459,7 @@ def side_by_side(found):
     return found.transpose(1, 2)
 
 
-def poured_together(found):
+def sentences_merged(found):
     return found.transpose(1, 2).reshape(-1, found.shape[1] * found.shape[3])
 
 
@@ -489,145 +490,145 @@ RIGHT = {
 }
 WRONG = {
     "day1.precision_and_recall": {
-        swapped: "changed places",
+        swapped: "are swapped",
         accuracy_for_both: "the accuracy",
-        right_digits_of_all: "true positives are too many",
-        without_a_thought_of_zero: "nothing by nothing",
+        right_digits_of_all: "too many true positives",
+        no_guard_for_zero: "divides 0 by 0",
         always_fives: "not used",
         (lambda *case: precision_recall_by_loop(*case)[0]): "a pair",
-        recall_without_a_thought: "never there",
+        recall_without_a_guard: "never occurs",
     },
     "day1.loss": {
-        naive(lambda p, labels: -of_the_true(p, labels).log().sum()): "as many times too large",
-        naive(lambda p, labels: of_the_true(p, labels).log().mean()): "below zero",
+        naive(lambda p, labels: -of_the_true(p, labels).log().sum()): "too large by a factor",
+        naive(lambda p, labels: of_the_true(p, labels).log().mean()): "loss is negative",
         over_the_wrong_axis: "over the images",
         naive(lambda p, labels: -p.max(dim=1).values.log().mean()): "how sure",
         naive(lambda p, labels: -of_the_true(p, labels).log10().mean()): "another unit",
-        (lambda logits, labels: -of_the_true(logits, labels).mean()): "logits still",
+        (lambda logits, labels: -of_the_true(logits, labels).mean()): "logits themselves",
         naive(lambda p, labels: -of_the_true(p, labels).log().mean()): "logits of 1000",
-        naive(lambda p, labels: -of_the_true(p, labels).log()): "loss for each image. Asked",
-        naive(lambda p, labels: of_the_true(p, labels).mean()): "probabilities still",
+        naive(lambda p, labels: -of_the_true(p, labels).log()): "loss for each image; the task",
+        naive(lambda p, labels: of_the_true(p, labels).mean()): "It returns probabilities",
         naive(lambda p, labels: -of_the_true(p, labels).mean().log()): "too early",
     },
     "day1.descent": {
         uphill: "climbs",
         old_slope: "as long as the first",
         no_rate: "not used",
-        return_within_the_loop: "where one step leads",
-        from_the_start_again: "where one step leads",
+        return_within_the_loop: "after one step",
+        from_the_start_again: "after one step",
         from_the_start_with_new_slopes: "where the last one ended",
         one_too_many: "off by one",
     },
     "day2.macro_f1": {
         harmonic: "F1 of the means",
-        (lambda matrix: matrix.diag().sum() / matrix.sum()): "accuracy by another name",
+        (lambda matrix: matrix.diag().sum() / matrix.sum()): "accuracy under another name",
         weighted: "counts more than a rare one",
         (lambda matrix: sum(f1_of_classes(matrix))): "larger than 1",
         from_precision_and_recall: "never predicted",
         nanmean: "left out",
-        (lambda matrix: torch.tensor(list(f1_of_classes(matrix)))): "mean is missing",
+        (lambda matrix: torch.tensor(list(f1_of_classes(matrix)))): "for each class; the task",
         (lambda matrix: sum(f1_of_classes(matrix)) / 10): "need not be ten",
         sums_as_errors: "count twice",
     },
     "day2.batch_accuracy": {
-        overwritten: "last batch only",
-        (lambda batches: count_all(batches[:1])): "first batch only",
+        overwritten: "only the last batch",
+        (lambda batches: count_all(batches[:1])): "only the first batch",
         mean_of_batches: "small batch counts more",
-        sum_of_batches: "shares have been added up",
+        sum_of_batches: "accuracies have been added up",
         fixed_size: "as large as one",
-        per_batch: "below it",
-        (lambda batches: sum(labels == said for labels, said in batches) / len(batches)): "whole lists",
+        per_batch: "denominator must",
+        (lambda batches: sum(labels == predictions for labels, predictions in batches) / len(batches)): "whole lists",
     },
     "day2.same": {
-        not_significant: "where is the margin",
-        (lambda differences, margin: "holds" if abs(np.mean(differences)) <= margin else "fails"): "mean alone",
+        not_significant: "Where is the margin",
+        (lambda differences, margin: "holds" if abs(np.mean(differences)) <= margin else "fails"): "only at the mean",
         verdict(lambda x: (x.mean() - 2.776 * x.std(ddof=1), x.mean() + 2.776 * x.std(ddof=1))): "too wide",
         verdict(lambda x: (x.mean() - 1.96 * stats.sem(x), x.mean() + 1.96 * stats.sem(x))): "too narrow",
         one_sided: "two sides",
         impatient: "never leaves anything open",
-        one_by_one: "each training by itself",
-        sure_is_enough: "not yet surely too much",
-        verdict(lambda x: stats.t.interval(0.9, len(x) - 1, x.mean(), stats.sem(x))): "5 % on each side",
+        one_by_one: "each run separately",
+        sure_is_enough: "certainly too large",
+        verdict(lambda x: stats.t.interval(0.9, len(x) - 1, x.mean(), stats.sem(x))): "5% on each side",
     },
     "day3.speedup": {
-        (lambda share, factor: share / factor + 1 - share): "as a share of the time before",
-        (lambda share, factor: 1 / (share + (1 - share) / factor)): "changed places",
+        (lambda share, factor: share / factor + 1 - share): "as a share of the old",
+        (lambda share, factor: 1 / (share + (1 - share) / factor)): "are swapped",
         (lambda share, factor: factor): "the rest of the time",
         (lambda share, factor: share * factor + (1 - share)): "averages speeds",
         (lambda share, factor: 1 / (share * factor + 1 - share)): "divided by four",
-        (lambda share, factor: 1 / (1 - share)): "something of the part is left",
+        (lambda share, factor: 1 / (1 - share)): "still takes some",
     },
     "day3.last_state": {
         forgetful: "empty memory",
         a_step_behind: "one step behind",
-        straight: "below zero",
+        straight: "can be negative",
         (lambda *case: max(straight(*case), 0)): "not only at the end",
         returned_at_once: "after the first step",
     },
     "day3.epoch_minutes": {
         duration(np.mean, lambda n, size: math.ceil(n / size)): "took the mean",
-        duration(lambda seconds: seconds[0], lambda n, size: math.ceil(n / size)): "no measure of the others",
+        duration(lambda seconds: seconds[0], lambda n, size: math.ceil(n / size)): "does not represent the others",
         duration(np.median, lambda n, size: n // size): "smaller batch is missing",
-        duration(np.median, lambda n, size: n / size): "part of a step",
-        duration(lambda seconds: 60 * np.median(seconds), lambda n, size: math.ceil(n / size)): "Those are seconds",
+        duration(np.median, lambda n, size: n / size): "fraction of a step",
+        duration(lambda seconds: 60 * np.median(seconds), lambda n, size: math.ceil(n / size)): "It returns seconds",
         duration(np.median, lambda n, size: n): "step of its own",
     },
     "day4.read_all": {
         over_sequences: "Which axis is time",
         late: "thrown away",
-        unbent: "without ReLU",
-        (lambda *case: torch.relu(unbent(*case))): "at the end only",
+        without_relu: "ReLU is missing",
+        (lambda *case: torch.relu(without_relu(*case))): "only at the end",
         by_tanh: "tanh",
-        transposed: "the wrong way round",
+        transposed: "U is transposed",
         (lambda x, W, U, b: by_cat(x, W, U, 0)): "bias is missing",
-        (lambda x, W, U, b: by_cat(x, W, U * 0, b)): "nothing recurrent",
+        (lambda x, W, U, b: by_cat(x, W, U * 0, b)): "nothing is recurrent",
     },
     "day4.last_of_each": {
         (lambda states, lengths: states[:, -1]): "after the padding",
         (lambda states, lengths: states[range(len(lengths)), lengths]): "too far",
-        (lambda states, lengths: states[range(len(lengths)), torch.tensor(lengths) - 2]): "missing at the end",
+        (lambda states, lengths: states[range(len(lengths)), torch.tensor(lengths) - 2]): "too early",
         (lambda states, lengths: states[:, max(lengths) - 1]): "where one of them ends",
         (lambda states, lengths: states[:, torch.tensor(lengths) - 1]): "belongs to which",
     },
     "day4.clip": {
-        (lambda g, largest: np.clip(g, -largest, largest)): "another direction",
-        (lambda g, largest: [min(x, largest) for x in g]): "another direction",
+        (lambda g, largest: np.clip(g, -largest, largest)): "changes the direction",
+        (lambda g, largest: [min(x, largest) for x in g]): "changes the direction",
         (lambda g, largest: np.array(g) * largest / np.linalg.norm(g)): "made longer",
         (lambda g, largest: np.array(g) * min(1, largest / max(1e-12, np.abs(g).sum()))): "adds up the numbers",
         (lambda g, largest: g if np.linalg.norm(g) <= largest else np.zeros(len(g))): "thrown away",
         (lambda g, largest: np.array(g) / max(1, np.linalg.norm(g) / 1) if np.linalg.norm(g) > largest else g): (
-            "whatever was allowed"
+            "whatever length is allowed"
         ),
     },
     "day5.attend": {
-        without_scale: "nothing takes that back",
+        without_scale: "nothing compensates",
         divided_by_d: "divided by too much",
         divided_by_words: "the number of words",
-        divided_afterwards: "and then they were divided",
-        over_the_queries: "rivals for a key",
-        without_softmax: "scores still",
-        hard: "Python's dictionary",
+        divided_afterwards: "divided after the softmax",
+        over_the_queries: "compete for a key",
+        without_softmax: "scores and not shares",
+        hard: "Python dictionary",
         weights_alone: "an argument is not used",
-        keys_handed_out: "offered for comparing",
-        turned_round: "changed places",
-        transposed_afterwards: "changed places",
+        keys_handed_out: "meant for comparison",
+        turned_round: "are swapped",
+        transposed_afterwards: "are swapped",
     },
     "day5.masked_weights": {
-        after_the_softmax: "already been dealt out",
-        inverted: "should not see",
+        after_the_softmax: "have been dealt out",
+        inverted: "must not see",
         zero_scores: "forbids nothing",
-        not_a_number: "nothing by nothing",
-        renormalised: "nothing by nothing",
-        very_small: "looks everywhere",
+        not_a_number: "divides 0 by 0",
+        renormalised: "divides 0 by 0",
+        very_small: "looks at all of them",
         over_the_queries_with_mask: "columns",
         (lambda scores, mask: scores.softmax(dim=1)): "whatever the mask is",
     },
     "day5.join_heads": {
         reshaped: "one head of several words",
-        in_turn: "dealt out in turn",
-        added: "poured into one",
-        side_by_side: "a dimension too many",
-        poured_together: "Sentences have been poured together",
+        in_turn: "interleaved",
+        added: "merged into one",
+        side_by_side: "one dimension too many",
+        sentences_merged: "The sentences are merged",
         time_first: "Sentence and word",
         features_first: "Word and feature",
     },
@@ -640,30 +641,30 @@ def test_there_are_three_exercises_a_day_and_all_are_tried_here():
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_a_right_function_is_accepted_and_the_prediction_held_against_it(name):
-    prediction, function, words = RIGHT[name]
+def test_a_right_function_is_accepted_and_the_prediction_compared_with_its_result(name):
+    prediction, function, result = RIGHT[name]
     answer = EXERCISES[name].check(prediction, function)
     assert answer
-    assert answer.words.startswith(f"Your function is right. You predicted {prediction}; {words}")
+    assert answer.message.startswith(f"Your function is right. You predicted {prediction}; {result}")
 
 
 @pytest.mark.parametrize(
-    ("name", "function", "words"),
+    ("name", "function", "part"),
     [
-        pytest.param(name, function, words, id=f"{name}: {words}")
+        pytest.param(name, function, part, id=f"{name}: {part}")
         for name, wrong in WRONG.items()
-        for function, words in wrong.items()
+        for function, part in wrong.items()
     ],
 )
-def test_a_typical_wrong_answer_is_refused_with_a_hint_of_its_own(name, function, words):
+def test_a_typical_wrong_function_gets_a_hint_of_its_own(name, function, part):
     answer = EXERCISES[name].check(RIGHT[name][0], function)
     assert not answer
-    (fault,) = (fault for fault in EXERCISES[name].faults if words in fault.hint)
-    assert answer.words == f"Not yet. {fault.hint}"
+    (fault,) = (fault for fault in EXERCISES[name].faults if part in fault.hint)
+    assert answer.message == f"Not yet. {fault.hint}"
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_it_stands_open_in_the_notebook_of_its_day_and_says_so(name):
+def test_it_is_open_in_the_notebook_of_its_day_and_says_so(name):
     (path,) = NOTEBOOKS.glob(f"{name[:4]}_*.ipynb")
     cells = nbformat.read(path, as_version=4).cells
     (cell,) = (cell for cell in cells if f"{name}.check(" in cell.source)
@@ -678,30 +679,30 @@ def test_at_least_four_faults_are_known_and_no_two_share_a_hint(name):
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_without_a_prediction_or_a_function_it_is_said_what_is_missing(name):
+def test_without_a_prediction_or_a_function_it_says_what_is_missing(name):
     exercise, (prediction, function, _) = EXERCISES[name], RIGHT[name]
     for missing in (..., None):
-        words = exercise.check(missing, function).words
-        assert words.startswith("Nothing is answered yet.")
-        assert exercise.question in words
-        assert exercise.task in words
+        message = exercise.check(missing, function).message
+        assert message.startswith("Nothing is answered yet.")
+        assert exercise.question in message
+        assert exercise.task in message
     assert not exercise.check("perhaps", function)
-    assert "expected" in exercise.check("perhaps", function).words
+    assert "expected" in exercise.check("perhaps", function).message
     for unwritten in (..., lambda *case: None, lambda *case: ...):
-        words = exercise.check(prediction, unwritten).words
-        assert words.startswith(f"You predict {prediction}. Then, write: {exercise.task}")
-    assert "does it end with return?" in words
-    assert "name alone, without brackets" in exercise.check(prediction, 0.5).words
+        message = exercise.check(prediction, unwritten).message
+        assert message.startswith(f"You predict {prediction}. {exercise.task}")
+    assert "does it end with return?" in message
+    assert "0.5; expected a function. Give its name alone, without brackets" in exercise.check(prediction, 0.5).message
     assert exercise.question in " ".join(repr(exercise).split())
 
 
 @pytest.mark.parametrize("prediction", [True, math.nan, [1], "1"])
 def test_a_prediction_is_a_number(prediction):
-    assert "expected a number" in day1.descent.check(prediction, walk).words
+    assert "expected a number" in day1.descent.check(prediction, walk).message
 
 
-def test_a_function_that_stops_or_returns_nothing_or_something_unknown_is_told_with_the_case():
-    def stops(truth, answer, digit):
+def test_a_function_that_raises_or_returns_nothing_or_an_unknown_result_is_described_with_the_case():
+    def raises(truth, answer, digit):
         return truth.find(digit)
 
     def nothing_for_eights(truth, answer, digit):
@@ -709,23 +710,23 @@ def test_a_function_that_stops_or_returns_nothing_or_something_unknown_is_told_w
             return precision_recall_by_loop(truth, answer, digit)
 
     check = day1.precision_and_recall.check
-    assert "and digit 5, your function stops: AttributeError: 'list' object" in check(1, stops).words
-    assert "stops: TypeError" in check(1, lambda: 0).words
-    assert "returns nothing. Does it end with return?" in check(1, nothing_for_eights).words
-    assert "returns (0.123, 2), which is not right" in check(1, lambda *case: (0.123, 2)).words
-    assert "returns 'high', which is not right" in check(1, lambda *case: "high").words
+    assert "and digit 5, your function raises an error: AttributeError: 'list' object" in check(1, raises).message
+    assert "raises an error: TypeError" in check(1, lambda: 0).message
+    assert "returns nothing. Does it end with return?" in check(1, nothing_for_eights).message
+    assert "returns (0.123, 2), which is not right" in check(1, lambda *case: (0.123, 2)).message
+    assert "returns 'high', which is not right" in check(1, lambda *case: "high").message
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_what_is_said_is_shown_in_lines_that_a_screen_holds(name):
+def test_messages_are_wrapped_to_the_width_of_a_screen(name):
     exercise, (prediction, function, _) = EXERCISES[name], RIGHT[name]
     for answer in (exercise.check(..., ...), exercise.check(prediction, function)):
         assert max(map(len, repr(answer).splitlines())) <= 88
-        assert repr(answer).split() == answer.words.split()
+        assert repr(answer).split() == answer.message.split()
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_on_a_page_each_part_is_a_paragraph_and_stays_text(name):
+def test_on_a_web_page_each_part_is_a_paragraph_of_escaped_text(name):
     exercise = EXERCISES[name]
     for shown in (exercise, exercise.check(..., ...), exercise.check(RIGHT[name][0], "<b>bold</b>")):
         paragraphs = re.findall("<p>(.*?)</p>", shown._repr_html_())
@@ -733,7 +734,7 @@ def test_on_a_page_each_part_is_a_paragraph_and_stays_text(name):
         assert not any("<" in paragraph for paragraph in paragraphs)
 
 
-def test_a_function_cannot_change_what_the_next_one_is_tried_on():
+def test_a_function_cannot_change_the_cases_of_the_next_one():
     def emptying(batches):
         result = count_all(batches)
         batches.clear()
@@ -744,7 +745,16 @@ def test_a_function_cannot_change_what_the_next_one_is_tried_on():
     assert day2.batch_accuracy.check(0.8, count_all)
 
 
-def test_the_number_in_what_is_said_afterwards_is_so():
+def test_the_numbers_in_the_explanations_are_true():
+    mean_minutes = sum(day3._SECONDS) / 5 * math.ceil(60_000 / 64) / 60
+    assert 8.5 < mean_minutes < 9
+    assert "almost nine minutes" in day3.epoch_minutes.explanation
     left = torch.tensor([0.0, 0.0, 5.0]).softmax(0)[:2]
     assert [f"{share:.3f}" for share in left.tolist()] == ["0.007", "0.007"]
-    assert "0.007" in day5.masked_weights.afterwards
+    assert "0.007" in day5.masked_weights.explanation
+
+
+def test_cases_with_tensors_can_be_compared():
+    case = day1.loss.cases[0]
+    assert case == case
+    assert case != replace(case)

@@ -14,7 +14,7 @@ from learnkit import plots
 
 
 def drawn(figure) -> np.ndarray:
-    """The figure as pixels, so that what only fails when it is drawn fails here."""
+    """The figure as pixels, since some errors occur only when it is drawn."""
     file = io.BytesIO()
     figure.savefig(file, format="png")
     file.seek(0)
@@ -38,7 +38,7 @@ def test_losses_may_be_tensors_of_a_training():
     assert figure.axes[0].lines[0].get_ydata().tolist() == pytest.approx([2.3, 2.2])
 
 
-def test_each_part_of_the_data_has_a_curve_and_always_the_same_colour():
+def test_each_split_has_a_curve_in_its_own_colour():
     table = pd.DataFrame({"epoch": [1, 1, 2, 2], "split": ["test", "train"] * 2, "accuracy": [0.1, 0.2, 0.3, 0.4]})
     axes = plots.learning_curves(table, "accuracy").axes[0]
     curves = {tuple(line.get_ydata()): to_rgb(line.get_color()) for line in axes.lines if len(line.get_ydata())}
@@ -64,7 +64,7 @@ def test_a_class_that_does_not_occur_leaves_an_empty_row():
     assert np.isfinite(shares).all()
 
 
-def test_images_stand_in_rows_with_their_captions_ink_dark():
+def test_images_are_drawn_in_rows_with_captions_and_dark_ink():
     images = torch.zeros(7, 4, 4)
     images[:, 1, 2] = 1
     figure = plots.image_grid(images, ["a", "$b$", "c", "d", "e", "f", "g"], columns=3)
@@ -76,7 +76,7 @@ def test_images_stand_in_rows_with_their_captions_ink_dark():
     assert image.cmap(image.norm(1.0))[:3] == (0, 0, 0)
 
 
-def test_the_worst_mistakes_are_those_of_which_the_net_is_surest():
+def test_the_worst_mistakes_are_those_where_the_net_is_most_confident():
     logits = torch.tensor([[5.0, 0.0], [0.0, 3.0], [2.0, 0.0], [0.0, 9.0], [0.0, 1.0]])
     labels = torch.tensor([0, 0, 1, 0, 1])  # the net is wrong about images 1, 2 and 3
     images = torch.arange(5.0).view(5, 1, 1).expand(5, 2, 2) / 5
@@ -85,12 +85,12 @@ def test_the_worst_mistakes_are_those_of_which_the_net_is_surest():
     assert [axes.images[0].get_array()[0, 0] for axes in figure.axes] == pytest.approx([0.6, 0.2])
 
 
-def words_along(axes) -> tuple[list[str], list[str]]:
+def tick_labels(axes) -> tuple[list[str], list[str]]:
     return [[label.get_text() for label in labels] for labels in (axes.get_yticklabels(), axes.get_xticklabels())]
 
 
 def studied(**columns) -> pd.DataFrame:
-    """A study of two settings, three seeds and two epochs; the spread over the epochs is larger than over the seeds."""
+    """A study of two settings, three seeds and two epochs; the loss varies more between epochs than between seeds."""
     rows = [
         {"sizes": sizes, "rate": 0.1, "activation": None, "seed": seed, "epoch": epoch, "loss": loss, **columns}
         for sizes in ((784, 4, 8, 10), (784, 2, 8, 10))
@@ -100,7 +100,7 @@ def studied(**columns) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_the_curves_of_a_study_are_means_over_seeds_in_bands_of_their_interval():
+def test_the_curves_of_a_study_are_means_over_seeds_with_their_intervals():
     table = studied()
     figure = plots.study_curves(table, "loss")
     axes = figure.axes[0]
@@ -113,7 +113,7 @@ def test_the_curves_of_a_study_are_means_over_seeds_in_bands_of_their_interval()
         heights = corners[corners[:, 0] == epoch, 1]
         middle = values.mean()[epoch]
         np.testing.assert_allclose([heights.min(), heights.max()], [middle - half[epoch], middle + half[epoch]])
-    assert axes.get_title("left") == "mean and its 95 % interval over 3 seeds"
+    assert axes.get_title("left") == "mean with its 95% interval over 3 seeds"
     drawn(figure)
 
 
@@ -123,7 +123,7 @@ def test_a_study_of_one_seed_has_curves_without_bands():
     assert plots.study_curves(table[table["seed"] == 0], "loss").axes[0].get_title("left").endswith("over 1 seed")
 
 
-def test_the_strip_has_a_point_for_each_seed_at_the_end_of_its_training():
+def test_the_strip_has_a_point_for_each_seed_at_the_end_of_its_run():
     table = studied()
     table.loc[6:, "activation"] = "relu"
     axes = plots.metric_strip(table, "loss").axes[0]
@@ -131,16 +131,16 @@ def test_the_strip_has_a_point_for_each_seed_at_the_end_of_its_training():
     for strip, row in zip(axes.collections, (0, 1), strict=True):
         np.testing.assert_allclose(strip.get_offsets(), [[6.0, row], [6.1, row], [6.4, row]])
     np.testing.assert_allclose(axes.lines[0].get_xdata(), [6.5 / 3 + 4, 6.5 / 3 + 4])
-    assert axes.get_ylim() == (1.5, -0.5)  # room for half a row above and below
+    assert axes.get_ylim() == (1.5, -0.5)  # half a row of space above and below
     drawn(axes.figure)
 
 
-def test_the_map_of_widths_has_the_mean_of_the_last_epochs_in_its_cells():
+def test_the_width_heatmap_has_the_mean_of_the_last_epochs_in_its_cells():
     table = studied()
     table.loc[table["sizes"] == (784, 2, 8, 10), "loss"] += 1
     for form in (table, table.assign(sizes=table["sizes"].map(str))):  # as study makes it, and as a file has it
         axes = plots.width_heatmap(form, "loss").axes[0]
-        assert words_along(axes) == [["8"], ["2", "4"]]
+        assert tick_labels(axes) == [["8"], ["2", "4"]]
         assert [text.get_text() for text in axes.texts] == ["7.167", "6.167"]
     drawn(axes.figure)
 
@@ -153,7 +153,7 @@ def summary(**more):
     return plots.run_summary(losses, 2, table, matrix, title="a net", others={"1·2": table[:2]}, **more)
 
 
-def test_a_run_is_summed_up_in_its_losses_its_accuracy_and_its_confusion():
+def test_the_summary_of_a_run_has_its_losses_its_accuracy_and_its_confusion_matrix():
     figure = summary(classes=["cat", "dog"])
     loss, accuracy, confusion = (next(axes for axes in figure.axes if axes.get_label() == name) for name in PANELS)
     curves = [line.get_xydata().tolist() for line in loss.lines]
@@ -165,7 +165,7 @@ def test_a_run_is_summed_up_in_its_losses_its_accuracy_and_its_confusion():
     assert figure.get_suptitle() == "a net"
 
 
-def test_a_run_that_has_not_begun_has_a_summary_too():
+def test_a_run_that_has_not_started_can_be_summarised():
     nothing = pd.DataFrame(columns=["epoch", "split", "loss", "accuracy"])
     figure = plots.run_summary(np.array([]), 10, nothing)
     assert [len(axes.lines) for axes in figure.axes] == [1, 0, 0]
@@ -196,7 +196,7 @@ def test_every_plot_of_the_library_is_among_the_examples():
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_plot_looks_the_same_whatever_style_is_set_and_leaves_it_as_it_was(name):
+def test_a_plot_looks_the_same_whatever_style_is_set_and_does_not_change_it(name):
     torch.manual_seed(0)
     plain = drawn(EXAMPLES[name]())
     assert (plain[0, 0] == 255).all()
@@ -216,24 +216,30 @@ def test_a_plot_looks_the_same_whatever_style_is_set_and_leaves_it_as_it_was(nam
     [
         (lambda: plots.step_losses([]), "no losses to draw"),
         (lambda: plots.learning_curves(pd.DataFrame({"epoch": []})), "no column 'split'; it has 'epoch'"),
-        (lambda: plots.confusion_heatmap(torch.eye(2, dtype=torch.int64), ["cat"]), "1 names were given for the 2"),
+        (
+            lambda: plots.confusion_heatmap(torch.eye(2, dtype=torch.int64), ["cat"]),
+            "1 names were given for 2 classes; expected one for each",
+        ),
         (lambda: plots.study_curves(studied(), "los"), "no column called 'los'. Did you mean 'loss'"),
         (lambda: plots.metric_strip(studied(loss=np.nan), "loss"), "No row of the table has a number in 'loss'"),
         (
             lambda: plots.study_curves(pd.concat([studied(rate=rate) for rate in range(6)]), "loss"),
-            "12 curves in one picture cannot be told apart; choose up to 10",
+            "12 curves in one plot cannot be told apart; choose up to 10",
         ),
-        (lambda: plots.width_heatmap(studied(sizes=(784, 9, 10)), "loss"), r"\(784, 9, 10\) has not two hidden layers"),
-        (lambda: plots.width_heatmap(pd.concat([studied(), studied(rate=1)]), "loss"), "differ in something else"),
+        (
+            lambda: plots.width_heatmap(studied(sizes=(784, 9, 10)), "loss"),
+            r"\(784, 9, 10\) .* expected two hidden layers",
+        ),
+        (lambda: plots.width_heatmap(pd.concat([studied(), studied(rate=1)]), "loss"), "differ in other ways; choose"),
         (
             lambda: plots.drawn_digits(torch.zeros(4, 4), {}, torch.zeros(2, 4, 4)),
-            "2 images from before, 0 labels and 0",
+            "2 earlier images, 0 labels and 0 predictions; expected as many of each",
         ),
         (lambda: plots.image_grid(torch.zeros(0, 4, 4)), "no images to draw"),
         (lambda: plots.image_grid(torch.zeros(2, 4, 4), ["a"]), "1 captions were given for 2 images"),
         (
             lambda: plots.worst_mistakes(torch.zeros(1, 4, 4), torch.tensor([1]), torch.tensor([[0.0, 1.0]])),
-            "right about all 1 images",
+            "gets all 1 images right",
         ),
         (
             lambda: plots.worst_mistakes(torch.zeros(1, 4, 4), torch.tensor([1, 0]), torch.tensor([[0.0, 1.0]])),
@@ -241,6 +247,6 @@ def test_a_plot_looks_the_same_whatever_style_is_set_and_leaves_it_as_it_was(nam
         ),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(draw, message):
+def test_what_cannot_be_drawn_is_rejected(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()

@@ -1,4 +1,4 @@
-"""Studies that are trained by others: threads, processes, a cluster."""
+"""Studies on executors: threads, processes, a cluster."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ GRID = {"sizes": [(784, 8, 10), (784, 10)], "activation": ["relu"], "learning_ra
 
 
 class Mortal(FullyConnected):
-    """Its process is killed in the middle of the training with seed 2; only the first time, if a file is to be left."""
+    """Kills its process in the middle of the training with seed 2; if `once` names a file, only the first time."""
 
     def __init__(self, sizes: tuple[int, ...], activation: str | None = None, once: str = "", *, seed: int) -> None:
         super().__init__(sizes, activation, seed=seed)
@@ -34,7 +34,7 @@ class Mortal(FullyConnected):
         return super().forward(images)
 
 
-def figures(table: pd.DataFrame) -> pd.DataFrame:
+def results(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=["seconds", "once"], errors="ignore")
 
 
@@ -45,7 +45,7 @@ def expected(few_images) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def processes():
-    # Not forked from the process of these tests, which has threads.
+    # Forking the process of the tests, which has threads, could hang.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["learnkit.study"])
     return partial(ProcessPoolExecutor, 2, mp_context=context)
@@ -54,11 +54,11 @@ def processes():
 def test_processes_give_the_same_table(few_images, expected, processes):
     with processes() as executor:
         table = study(GRID, range(4), few_images, epochs=3, executor=executor)
-    assert figures(table).equals(figures(expected))
+    assert results(table).equals(results(expected))
     assert set(table["threads"]) == {1}
 
 
-def test_threads_give_the_same_table_and_each_gets_the_data_once(few_images, expected):
+def test_threads_give_the_same_table_and_fetch_the_data_once(few_images, expected):
     asked = []
 
     def data() -> LabelledImages:
@@ -67,54 +67,54 @@ def test_threads_give_the_same_table_and_each_gets_the_data_once(few_images, exp
 
     with ThreadPoolExecutor(1) as executor:
         table = study(GRID, range(4), data, epochs=3, executor=executor)
-    assert figures(table).equals(figures(expected))
+    assert results(table).equals(results(expected))
     assert len(asked) == 1
 
 
 def test_data_may_be_a_function_without_an_executor_too(few_images, expected):
     table = study(GRID, range(4), lambda: few_images, epochs=3, threads=1)
-    assert figures(table).equals(figures(expected))
+    assert results(table).equals(results(expected))
 
 
-def test_torch_has_as_many_threads_after_a_study_as_before(few_images):
+def test_a_study_restores_the_number_of_threads(few_images):
     before = torch.get_num_threads()
     study(GRID, [0], few_images, epochs=1, threads=before + 1)
     assert torch.get_num_threads() == before
 
 
-def test_when_a_worker_dies_what_is_finished_is_kept_and_another_goes_on(few_images, expected, processes, tmp_path):
+def test_if_a_worker_dies_finished_runs_are_kept_and_the_study_can_resume(few_images, expected, processes, tmp_path):
     path, once = tmp_path / "runs.sqlite", str(tmp_path / "died")
-    # 0 and 1 of the first setting come before the seed that kills, unless the other worker is faster.
+    # Seeds 0 and 1 of the first setting come before the seed that kills, unless the other worker is faster.
     begin = partial(study, {**GRID, "once": [once]}, range(4), few_images, epochs=3, model=Mortal, path=path)
-    with processes() as executor, pytest.raises(StudyStopped, match="has lost its workers .* make a new one") as stop:
+    with processes() as executor, pytest.raises(StudyStopped, match="has lost its workers .* create a new one") as stop:
         begin(executor=executor)
     finished = len(stop.value.table) // 3
-    assert f"{finished} of 8 trainings are finished, and kept in {path}" in str(stop.value)
+    assert f"{finished} of 8 runs are finished and saved in {path}" in str(stop.value)
     table = begin(threads=1)  # an executor's workers have one by default
-    assert figures(table).equals(figures(expected))
+    assert results(table).equals(results(expected))
     pd.testing.assert_frame_equal(table.merge(stop.value.table), stop.value.table, check_exact=True)  # seconds and all
 
 
-def test_an_executor_that_was_shut_down_is_refused(few_images):
+def test_an_executor_that_was_shut_down_is_rejected(few_images):
     with ThreadPoolExecutor(1) as executor:
         pass
-    with pytest.raises(ValueError, match="takes no work any more .* Make a new one"):
+    with pytest.raises(ValueError, match="accepts no more work .* Create a new one"):
         study(GRID, [0], few_images, executor=executor)
 
 
-def test_what_cannot_be_sent_to_a_worker_is_an_error_of_each_training(few_images, processes):
-    with processes() as executor, pytest.warns(UserWarning, match="4 of the 4 trainings failed.* pickle"):
+def test_a_model_that_cannot_be_sent_to_a_worker_is_an_error_of_each_run(few_images, processes):
+    with processes() as executor, pytest.warns(UserWarning, match="4 of the 4 runs failed.* pickle"):
         table = study(GRID, [0, 1], few_images, model=lambda sizes, activation, seed: None, executor=executor)
     assert table["error"].str.contains("pickle").all()
 
 
-def test_a_worker_that_does_not_see_the_file_with_the_data_says_what_to_do(few_images, monkeypatch):
+def test_a_worker_that_cannot_see_the_data_file_says_what_to_do(few_images, monkeypatch):
     monkeypatch.setattr("torch.save", lambda data, file: None)
     with ThreadPoolExecutor(1) as executor, pytest.warns(UserWarning, match="Give study a function instead"):
         study(GRID, [0], few_images, executor=executor)
 
 
-def test_a_cluster_of_processes_one_of_which_is_killed_gives_the_same_table(few_images, expected, tmp_path):
+def test_a_cluster_gives_the_same_table_although_one_process_is_killed(few_images, expected, tmp_path):
     from distributed import Client, LocalCluster  # here, so that the other tests' workers need not import it
 
     once = tmp_path / "died"
@@ -133,4 +133,4 @@ def test_a_cluster_of_processes_one_of_which_is_killed_gives_the_same_table(few_
         after = set(client.run(os.getpid).values())
     assert once.exists()
     assert len(before - after) == 1
-    assert figures(table).equals(figures(expected))
+    assert results(table).equals(results(expected))

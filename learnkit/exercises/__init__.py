@@ -1,1 +1,1 @@
-"""Checks for the "your turn" cells: say what you expect, then write a function."""
+"""Checks for the "your turn" cells: predict the answer, then write a function."""

@@ -1,4 +1,4 @@
-"""Day 4: all sequences at once, the state after the last real step, a gradient that is clipped."""
+"""Day 4: all sequences at once, the state after the last real step, gradient clipping."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -29,16 +29,16 @@ def _all_states(
     return states
 
 
-def _read(sequences: Tensor, w: Tensor, u: Tensor, b: Tensor, activation: Activation = torch.relu) -> Tensor:
+def _last_states(sequences: Tensor, w: Tensor, u: Tensor, b: Tensor, activation: Activation = torch.relu) -> Tensor:
     return _all_states(sequences, w, u, b, activation)[-1]
 
 
 def _over_the_batch(sequences: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
-    return _read(sequences.transpose(0, 1), w, u, b)
+    return _last_states(sequences.transpose(0, 1), w, u, b)
 
 
 def _linear(sequences: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
-    return _read(sequences, w, u, b, lambda x: x)
+    return _last_states(sequences, w, u, b, lambda x: x)
 
 
 def _weights(seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -46,16 +46,16 @@ def _weights(seed: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 read_all = Exercise(
-    question="one number comes in at each step, and the state is one number: W = [[1.0]], U = [[2.0]], b = [0.0]. The "
+    question="One number comes in at each step, and the state is one number: W = [[1.0]], U = [[2.0]], b = [0.0]. The "
     "sequence is 1, 0, 0, 0. What is the state at its end?",
     ask=lambda function: function(
         torch.tensor([[[1.0], [0.0], [0.0], [0.0]]]), torch.ones(1, 1), 2 * torch.ones(1, 1), torch.zeros(1)
     )[0][0],
-    task="a function of (sequences, W, U, b), of the shapes (batch, time, feature), (hidden, feature), "
-    "(hidden, hidden) and (hidden,), that returns the last states, (batch, hidden). A state begins with zeros, and "
-    "each step makes relu(W x + U state + b) of it, for all sequences at once: one loop. (Where x has a row for "
-    "each sequence, x @ W.T is W x of them all.)",
-    solution=_read,
+    task="Now write a function of (sequences, W, U, b), of shapes (batch, time, feature), (hidden, feature), (hidden, "
+    "hidden) and (hidden,), that returns the last states, (batch, hidden). The states start at zero, and each step "
+    "replaces them with relu(W x + U state + b), for all sequences at once: one loop. (If x has a row for each "
+    "sequence, x @ W.T is W x for all of them.)",
+    solution=_last_states,
     cases=(
         Case(
             "2 sequences of 5 steps with 3 features, and 4 numbers in the state",
@@ -72,40 +72,40 @@ read_all = Exercise(
     ),
     faults=(
         Fault(
-            "Your loop goes over the batch, and takes the sequences for steps of one another. Which axis is time?",
+            "Your loop runs over the batch and treats the sequences as steps. Which axis is time?",
             (_over_the_batch,),
         ),
-        Fault("Nothing bends what passes through: a step without ReLU.", (_linear,)),
-        Fault("It bends at the end only. ReLU belongs into every step.", (lambda *case: _linear(*case).relu(),)),
-        Fault("It bends with tanh. Asked for is ReLU.", (lambda *case: _read(*case, torch.tanh),)),
+        Fault("Each step is linear: ReLU is missing.", (_linear,)),
+        Fault("It applies ReLU only at the end; it belongs in every step.", (lambda *case: _linear(*case).relu(),)),
+        Fault("It applies tanh; the task asks for ReLU.", (lambda *case: _last_states(*case, torch.tanh),)),
         Fault(
-            "U is the wrong way round. It is square, so that no shape complains.",
-            (lambda x, w, u, b: _read(x, w, u.T, b),),
+            "U is transposed. It is square, so no shape complains.",
+            (lambda x, w, u, b: _last_states(x, w, u.T, b),),
         ),
-        Fault("The bias is missing.", (lambda x, w, u, b: _read(x, w, u, 0 * b),)),
-        Fault("The bias counts twice.", (lambda x, w, u, b: _read(x, w, u, 2 * b),)),
+        Fault("The bias is missing.", (lambda x, w, u, b: _last_states(x, w, u, 0 * b),)),
+        Fault("The bias is added twice.", (lambda x, w, u, b: _last_states(x, w, u, 2 * b),)),
         Fault(
-            "Each step forgets the state before it: there is nothing recurrent in it.",
-            (lambda x, w, u, b: _read(x, w, 0 * u, b),),
+            "Each step forgets the state before it: nothing is recurrent.",
+            (lambda x, w, u, b: _last_states(x, w, 0 * u, b),),
         ),
         Fault(
             "It is one step behind: the last step is computed and thrown away, as in the notes.",
             (lambda x, w, u, b: [x.new_zeros(len(x), len(u)), *_all_states(x, w, u, b)][-2],),
         ),
         Fault(
-            "That is the mean of the states. Asked for is the last.",
+            "That is the mean of the states; the task asks for the last.",
             (lambda x, w, u, b: torch.stack(_all_states(x, w, u, b)).mean(0),),
         ),
         Fault(
-            "All states come back, and not the last alone.",
+            "It returns all states; the task asks only for the last.",
             (
                 lambda x, w, u, b: torch.stack(_all_states(x, w, u, b), dim=1),
                 lambda x, w, u, b: torch.stack(_all_states(x, w, u, b)),
             ),
         ),
     ),
-    afterwards="1, 2, 4, 8: it doubles. Over 28 rows that would be a hundred million, and the same happens to the "
-    "gradient on its way back.",
+    explanation="1, 2, 4, 8: it doubles at each step. Over 28 rows that would be more than a hundred million, and the "
+    "same happens to the gradient on its way back.",
 )
 
 # ---------------------------------------------------------------- the state after the last real step
@@ -118,11 +118,11 @@ def _at(states: Tensor, steps: Sequence[int]) -> Tensor:
 
 
 last_of_each = Exercise(
-    question="the states of one sequence, after each of five steps, are 0, 10, 20, 30 and 40, and its length is 3: the "
-    "rest is padding. What is its last state?",
+    question="The states of one sequence, after each of five steps, are 0, 10, 20, 30 and 40, and its length is 3: "
+    "the rest is padding. What is its last state?",
     ask=lambda function: function(10 * torch.arange(5.0)[None, :, None], [3])[0][0],
-    task="a function of (states, lengths), a tensor (batch, time, hidden) and a list with a length for each sequence, "
-    "that returns each sequence's state after its last step, (batch, hidden).",
+    task="Now write a function of (states, lengths), a tensor of shape (batch, time, hidden) and a list with a length "
+    "for each sequence, that returns the state of each sequence after its last step, (batch, hidden).",
     solution=lambda states, lengths: _at(states, [length - 1 for length in lengths]),
     cases=(
         Case("states of the shape (3, 5, 2) and lengths [2, 4, 3]", (_STATES, [2, 4, 3])),
@@ -133,11 +133,11 @@ last_of_each = Exercise(
         Fault("That is the state after the padding.", (lambda states, lengths: states[:, -1],)),
         Fault("It is off by one: it reads one step too far.", (_at,)),
         Fault(
-            "It is off by one: a step is missing at the end.",
+            "It is off by one: it stops one step too early.",
             (lambda states, lengths: _at(states, [length - 2 for length in lengths]),),
         ),
         Fault(
-            "All sequences are read to where one of them ends.",
+            "It reads all sequences at one and the same step, where one of them ends.",
             (
                 lambda states, lengths: states[:, max(lengths) - 1],
                 lambda states, lengths: states[:, min(lengths) - 1],
@@ -145,19 +145,19 @@ last_of_each = Exercise(
             ),
         ),
         Fault(
-            "Too much comes back: each sequence's state at *every* sequence's end. Which belongs to which?",
+            "It returns too much: the state of each sequence at the end of *every* sequence. Which belongs to which?",
             (lambda states, lengths: states[:, [length - 1 for length in lengths]],),
         ),
         Fault(
-            "That is the mean of a sequence's states.",
+            "That is the mean of the states of a sequence.",
             (lambda states, lengths: torch.stack([s[:n].mean(0) for s, n in zip(states, lengths, strict=True)]),),
         ),
     ),
-    afterwards="Counted from 0, the third step has the number 2. On MNIST nobody would notice if you were wrong; a "
-    "comparison with another program notices at once.",
+    explanation="Counted from 0, the third step has the index 2. On MNIST nobody would notice a mistake; a comparison "
+    "with another program shows it at once.",
 )
 
-# ---------------------------------------------------------------- clipping
+# ---------------------------------------------------------------- gradient clipping
 
 
 def _norm(gradients: Sequence[float]) -> float:
@@ -174,10 +174,11 @@ def _clipped(gradients: Sequence[float], largest: float) -> list[float]:
 
 
 clip = Exercise(
-    question="the gradient is (3, 4), so that its length is 5. It is clipped to a length of 1. What becomes of the 3?",
+    question="The gradient is (3, 4), so its length is 5. It is clipped to a length of 1. What does the 3 become?",
     ask=lambda function: function([3.0, 4.0], 1.0)[0],
-    task="a function of (gradients, largest), a list of numbers and the largest length allowed, that returns a list: "
-    "the gradient in the same direction, but no longer than that. The length is the root of the sum of squares.",
+    task="Now write a function of (gradients, largest), a list of numbers and the largest length allowed, that "
+    "returns a list: a gradient with the same direction that is no longer than that. The length is the square root of "
+    "the sum of squares.",
     solution=_clipped,
     cases=(
         Case("gradients [3, -4] and 2.5", ([3.0, -4.0], 2.5)),
@@ -187,35 +188,35 @@ clip = Exercise(
     ),
     faults=(
         Fault(
-            "Each number is cut by itself, which turns the gradient into another direction.",
+            "Each number is clipped by itself, which changes the direction of the gradient.",
             (
                 lambda g, largest: [max(-largest, min(largest, x)) for x in g],
                 lambda g, largest: [min(largest, x) for x in g],
             ),
         ),
         Fault(
-            "A short gradient is made longer. Only those that are too long are to be changed.",
+            "A short gradient is made longer. Only those that are too long should be changed.",
             (lambda g, largest: _scaled(g, largest / _norm(g)),),
         ),
         Fault(
-            "The length is another: yours adds up the numbers, or takes the largest.",
+            "You measure the length differently: yours adds up the numbers, or takes the largest.",
             (
                 lambda g, largest: _scaled(g, min(1.0, largest / (sum(map(abs, g)) or 1))),
                 lambda g, largest: _scaled(g, min(1.0, largest / (max(map(abs, g)) or 1))),
             ),
         ),
         Fault(
-            "The root is missing: that is the square of the length.",
+            "The square root is missing: that is the square of the length.",
             (lambda g, largest: _scaled(g, largest / _norm(g) ** 2) if _norm(g) ** 2 > largest else list(g),),
         ),
         Fault(
-            "What is too long comes back with the length 1, whatever was allowed.",
+            "A gradient that is too long gets the length 1, whatever length is allowed.",
             (lambda g, largest: _scaled(g, 1 / _norm(g)) if _norm(g) > largest else list(g),),
         ),
         Fault(
-            "What is too long is thrown away. Its direction was still good.",
+            "A gradient that is too long is thrown away. Its direction was still good.",
             (lambda g, largest: list(g) if _norm(g) <= largest else [0.0 for _ in g],),
         ),
     ),
-    afterwards="Both are divided by 5: (0.6, 0.8), the same direction, a shorter step.",
+    explanation="Both are divided by 5: (0.6, 0.8), the same direction and a shorter step.",
 )

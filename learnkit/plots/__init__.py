@@ -1,4 +1,4 @@
-"""Data in, matplotlib Figure out; nothing global is touched."""
+"""Data in, matplotlib Figure out; no global state is changed."""
 
 from learnkit.plots.attention import attention_heatmap
 from learnkit.plots.confusion import confusion_heatmap

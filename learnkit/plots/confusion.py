@@ -1,4 +1,4 @@
-"""Which class is taken for which."""
+"""Confusion matrices as tables."""
 
 from collections.abc import Sequence
 
@@ -16,15 +16,15 @@ from learnkit.plots.style import styled
 def confusion_heatmap(matrix: Int64[Tensor, "true predicted"], classes: Sequence[str] | None = None) -> Figure:
     """A confusion matrix as a table of counts; the darker a cell, the larger its share of its row.
 
-    The colours do not grow in proportion but as the square root of the share: in a good net almost everything stands on
-    the diagonal, and the few that do not are what one wants to see.
+    The colour follows the square root of the share: with a good net almost everything is on the diagonal, and the few
+    images that are not are what you want to see.
 
     Parameters
     ----------
     matrix
         Rows are the true classes, columns the predicted ones.
     classes
-        What they are called; by default their numbers.
+        The names of the classes; by default their numbers.
 
     Returns
     -------
@@ -39,11 +39,11 @@ def confusion_heatmap(matrix: Int64[Tensor, "true predicted"], classes: Sequence
 def draw_confusion(
     axes: Axes, matrix: Int64[Tensor, "true predicted"], classes: Sequence[str] | None = None, fontsize: int = 10
 ) -> None:
-    """The same on axes that are there already."""
+    """Draw the table on existing axes."""
     counts = matrix.cpu().double()
     names = [str(number) for number in range(len(counts))] if classes is None else list(classes)
     if len(names) != len(counts):
-        raise ValueError(f"{len(names)} names were given for the {len(counts)} classes of the matrix.")
+        raise ValueError(f"{len(names)} names were given for {len(counts)} classes; expected one for each.")
     shares = (counts / counts.sum(1, keepdim=True).clamp(min=1)).numpy()
     seaborn.heatmap(
         shares,

@@ -1,4 +1,4 @@
-"""What happens in the course of a training."""
+"""How loss and metrics develop during training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,21 +13,21 @@ from torch import Tensor
 from learnkit.plots.confusion import draw_confusion
 from learnkit.plots.style import BLUE, GREY, SPLIT_COLOURS, SPLIT_DASHES, SPLIT_MARKERS, styled
 
-STEPS_OF_THE_MEAN = 50
+WINDOW = 50  # steps of the running mean
 
 
 @styled
 def step_losses(
     losses: Sequence[float | Float[Tensor, ""]] | Float[Tensor, " steps"], steps_per_epoch: int | None = None
 ) -> Figure:
-    """The loss of every step, which jumps from batch to batch, and its running mean over 50 steps.
+    """The loss of every step, which varies from batch to batch, and its running mean over 50 steps.
 
     Parameters
     ----------
     losses
-        One a step, in nats.
+        One for each step, in nats.
     steps_per_epoch
-        If given, a second axis counts epochs.
+        If given, a second axis shows epochs.
 
     Returns
     -------
@@ -40,8 +40,8 @@ def step_losses(
     figure = Figure(figsize=(7.5, 3.2))
     axes = figure.subplots()
     axes.plot(values, color=BLUE, alpha=0.3, linewidth=0.7, label="each step")
-    mean = values.rolling(STEPS_OF_THE_MEAN, center=True).mean()
-    axes.plot(mean, color=BLUE, linewidth=1.8, label=f"mean of {STEPS_OF_THE_MEAN} steps")
+    mean = values.rolling(WINDOW, center=True).mean()
+    axes.plot(mean, color=BLUE, linewidth=1.8, label=f"mean of {WINDOW} steps")
     axes.set(xlabel="step", ylabel="loss", xlim=(0, len(values)), ylim=(0, None))
     axes.xaxis.grid(False)
     axes.legend(loc="upper right")
@@ -56,12 +56,12 @@ def step_losses(
 
 @styled
 def learning_curves(table: pd.DataFrame, metric: str = "loss") -> Figure:
-    """A metric of each epoch, a curve for each part of the data.
+    """A metric of each epoch, with a curve for each split of the data.
 
     Parameters
     ----------
     table
-        A row for each epoch and part of the data, with columns ``epoch``, ``split`` (``"train"``, ``"validation"``,
+        A row for each epoch and split, with columns ``epoch``, ``split`` (``"train"``, ``"validation"``,
         ``"test"``) and the metric.
     metric
         The column to draw.
@@ -89,24 +89,24 @@ def run_summary(
     title: str = "",
     others: Mapping[str, pd.DataFrame] | None = None,
 ) -> Figure:
-    """A training on one page: its losses, its accuracy, and which class is taken for which.
+    """A training run on one page: its losses, its accuracy and its confusion matrix.
 
     Parameters
     ----------
     losses
-        One a step, in nats.
+        One for each step, in nats.
     steps_per_epoch
-        How many steps make an epoch.
+        The number of steps in an epoch.
     table
         As for `learning_curves`, with the columns ``loss`` and ``accuracy``. It may be empty.
     matrix
-        The newest confusion matrix, if there is one yet.
+        The latest confusion matrix, if there is one.
     classes
-        What the classes are called; by default their numbers.
+        The names of the classes; by default their numbers.
     title
-        What was trained.
+        A description of what was trained.
     others
-        Tables of other trainings by their names; they are drawn pale behind this one.
+        Tables of other runs by their names; they are drawn pale, behind this one.
 
     Returns
     -------

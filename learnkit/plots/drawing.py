@@ -1,69 +1,70 @@
-"""A digit that somebody drew, what nets say to it, and others that were drawn before."""
+"""A drawn digit, what nets predict for it, and earlier drawings."""
 
 import math
 from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 
 from jaxtyping import Float
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from learnkit.plots.images import draw_image
 from learnkit.plots.style import BLUE, VERMILION, styled
 
 COLUMNS = 8
+INPUT = "what the nets get"
+BLANK = "Nothing is drawn yet."
 
 
 @styled
 def drawn_digits(
     image: Float[Tensor, "height width"],
-    answers: Mapping[str, Float[Tensor, " classes"]],
-    kept: Float[Tensor, "kept height width"] | None = None,
+    probabilities: Mapping[str, Float[Tensor, " classes"]],
+    earlier: Float[Tensor, "earlier height width"] | None = None,
     labels: Sequence[int] = (),
-    said: Sequence[Sequence[int | None]] = (),
+    predictions: Sequence[Sequence[int | None]] = (),
 ) -> Figure:
-    """An image, the probabilities that nets give to each class, and below it images from before with what was said.
+    """An image with the probabilities that nets give to each class, and below them earlier images with predictions.
 
     Parameters
     ----------
     image
         Pixels from 0 (paper) to 1 (ink).
-    answers
+    probabilities
         By the name of the net, a probability for each class.
-    kept, labels, said
-        Images from before; of each what it is, and what every net says.
+    earlier, labels, predictions
+        Earlier images and, for each of them, what it is and what every net predicts.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    count = 0 if kept is None else len(kept)
-    if not len(labels) == len(said) == count:
+    count = 0 if earlier is None else len(earlier)
+    if not len(labels) == len(predictions) == count:
         raise ValueError(
-            f"There are {count} images from before, {len(labels)} labels and {len(said)} answers; expected one each."
+            f"There are {count} earlier images, {len(labels)} labels and {len(predictions)} predictions; expected as "
+            "many of each."
         )
-    nets = max(len(answers), len(said[0]) if said else 0)
+    nets = max(len(probabilities), len(predictions[0]) if predictions else 0)
     rows = math.ceil(count / COLUMNS)
     heights = [2.2, (1.1 + 0.16 * nets) * rows]
     figure = Figure(figsize=(7.5, sum(heights)))
     above, below = figure.subfigures(2, 1, height_ratios=heights) if rows else (figure, None)
-    first, *others = above.subplots(1, 1 + len(answers), squeeze=False, width_ratios=[1, *[1.6] * len(answers)])[0]
-    _draw_image(first, image, "what the nets get" if image.any() else "Nothing is drawn yet.")
-    for axes, letter, (name, answer) in zip(others, ascii_uppercase, answers.items(), strict=False):
-        axes.bar(range(len(answer)), answer.tolist(), color=[VERMILION if p == answer.max() else BLUE for p in answer])
-        axes.set(ylim=(0, 1), xticks=range(len(answer)))
+    widths = [1, *[1.6] * len(probabilities)]
+    first, *others = above.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
+    draw_image(first, image, INPUT if image.any() else BLANK)
+    first.set(xticks=[], yticks=[])
+    first.spines[:].set_visible(True)
+    for axes, letter, (name, values) in zip(others, ascii_uppercase, probabilities.items(), strict=False):
+        axes.bar(range(len(values)), values.tolist(), color=[VERMILION if p == values.max() else BLUE for p in values])
+        axes.set(ylim=(0, 1), xticks=range(len(values)))
         axes.set_title(f"{letter}: {name}", parse_math=False)
         axes.xaxis.grid(False)
     for number, axes in enumerate(below.subplots(rows, COLUMNS, squeeze=False).flat if below else ()):
         axes.set_axis_off()
         if number < count:
-            answered = (f"{letter}: {digit}" for letter, digit in zip(ascii_uppercase, said[number], strict=False))
-            _draw_image(axes, kept[number], "\n".join([f"is {labels[number]}", *answered]))
+            answers = (
+                f"{letter}: {digit}" for letter, digit in zip(ascii_uppercase, predictions[number], strict=False)
+            )
+            draw_image(axes, earlier[number], "\n".join([f"is {labels[number]}", *answers]))
     return figure
-
-
-def _draw_image(axes: Axes, image: Float[Tensor, "height width"], caption: str) -> None:
-    axes.imshow(image.detach().cpu().numpy(), cmap="gray_r", vmin=0, vmax=1)
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(True)
-    axes.set_title(caption, fontsize=9, loc="center", pad=3)

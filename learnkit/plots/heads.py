@@ -1,4 +1,4 @@
-"""The weights of many heads as one picture: to draw each into axes of its own takes many times as long."""
+"""The weights of many heads as one image, which is many times faster than separate axes for each head."""
 
 import math
 import textwrap
@@ -18,78 +18,84 @@ from matplotlib.patches import Rectangle
 from learnkit.plots.style import GREY
 
 DPI = 100
-WIDTH, HEIGHT = 620, 1_000  # of all heads, if they are not too many for it; this and what follows in pixels
-MOST = 2_000  # of all heads, across or down, however many they are
-LARGEST, LEGIBLE = 50, 33  # a cell, and a cell in which a number can be read
-LINE = 17  # what a word needs along an axis
-TITLE = 22  # what "query" and "key" need, larger than words
-NAME = 24  # what the name of a head needs, above it
-BESIDE = 10  # between heads
+# In pixels:
+WIDTH, HEIGHT = 620, 1_000  # of all heads together, if each weight gets at least a pixel
+MAX_SIZE = 2_000  # of all heads together, in each direction
+MAX_CELL, MIN_LEGIBLE_CELL = 50, 33  # the largest cell, and the smallest in which a number can be read
+LINE = 17  # the height of a word
+TITLE = 22  # the height of the axis labels "query" and "key"
+NAME = 24  # the space above a head for its name
+GAP = 10  # between heads
 PAD = 6
-BAR = 95  # the scale of colours, with its numbers
-NARROWEST = 400  # a figure that has something to say at its foot
-COLUMNS = 4  # heads of one layer side by side, if there are not very many
-REMARK = "#B00020"
+BAR = 95  # the width of the colour bar with its numbers
+MIN_WIDTH = 400  # of a figure with remarks below the heads
+COLUMNS = 4  # heads of one layer side by side, unless there are very many
+REMARK_COLOUR = "#B00020"
+
+QUERY, KEY, WEIGHT = "query", "key", "weight"
+LAYER, HEAD = "layer {number}", "head {number}"
+MORE_WEIGHTS_THAN_PIXELS = "There are more weights than pixels: each pixel shows the largest of {block} × {block}."
 
 
 def draw_heads(
     layers: Float[np.ndarray, "layer head query key"], words: list[str], key_words: list[str], remarks: list[str]
 ) -> Figure:
-    """A row of heads for each layer; those of a single layer in as many rows as they need, each with its name.
+    """Draw a row of heads for each layer, or the heads of a single layer in as many rows as they need.
 
     Parameters
     ----------
     layers
         The weights.
     words, key_words
-        Of the rows and of the columns. Those that have no room are left out: some, and of several layers, all.
+        The words of the rows and of the columns. If there is too little space, some are left out; with several layers,
+        all.
     remarks
-        To stand at the foot.
+        Sentences to print below the heads.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     grid = _Grid.of(*layers.shape)
-    several, lonely = len(layers) > 1, layers.shape[:2] == (1, 1)
-    rows, columns = _with_room(words, grid.word), _with_room(key_words, grid.word)
-    if several and len(rows) + len(columns) < len(words) + len(key_words):
+    several_layers, single_head = len(layers) > 1, layers.shape[:2] == (1, 1)
+    rows, columns = _thinned(words, grid.pitch), _thinned(key_words, grid.pitch)
+    if several_layers and len(rows) + len(columns) < len(words) + len(key_words):
         rows, columns = {}, {}
-    apart = grid.word * math.ceil(len(key_words) / max(1, len(columns)))
-    upright = _widest(columns.values()) > apart - 3
+    spacing = grid.pitch * math.ceil(len(key_words) / max(1, len(columns)))
+    vertical = _max_width(columns.values()) > spacing - 3
     if grid.block > 1:
-        remarks = [*remarks, f"There are more weights than pixels: each is the largest of {grid.block} × {grid.block}."]
+        remarks = [*remarks, MORE_WEIGHTS_THAN_PIXELS.format(block=grid.block)]
 
     height, width = grid.size
-    names = _widest([f"layer {len(layers)}"]) + PAD if several else 0
-    left = TITLE + names + _widest(rows.values()) + 2 * PAD
-    top = PAD if lonely else NAME
-    under = PAD + (0 if not columns else _widest(columns.values()) if upright else LINE)
-    whole_width = max(left + width + BAR, NARROWEST if remarks else 0)
-    foot = [line for remark in remarks for line in textwrap.wrap(remark, whole_width // 7)]
-    whole_height = top + height + under + TITLE + LINE * len(foot) + PAD
+    names = _max_width([LAYER.format(number=len(layers))]) + PAD if several_layers else 0
+    left = TITLE + names + _max_width(rows.values()) + 2 * PAD
+    top = PAD if single_head else NAME
+    under = PAD + (0 if not columns else _max_width(columns.values()) if vertical else LINE)
+    figure_width = max(left + width + BAR, MIN_WIDTH if remarks else 0)
+    lines = [line for remark in remarks for line in textwrap.wrap(remark, figure_width // 7)]
+    figure_height = top + height + under + TITLE + LINE * len(lines) + PAD
 
-    figure = Figure(figsize=(whole_width / DPI, whole_height / DPI), dpi=DPI, layout="none")
-    # Axes in pixels over the whole figure, counted from the top left corner of the first head.
+    figure = Figure(figsize=(figure_width / DPI, figure_height / DPI), dpi=DPI, layout="none")
+    # Axes that cover the whole figure, in pixels, with the origin at the top left corner of the first head.
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.set(xlim=(-left, whole_width - left), ylim=(whole_height - top, -top), autoscale_on=False)
+    axes.set(xlim=(-left, figure_width - left), ylim=(figure_height - top, -top), autoscale_on=False)
     image = _draw_weights(axes, layers, grid)
-    if several:
+    if several_layers:
         _name_layers(axes, grid, -(left - TITLE - names))
-    elif not lonely:
+    elif not single_head:
         _name_heads(axes, grid, layers.shape[1])
-    _write_words(axes, grid, len(layers) * layers.shape[1], rows, columns, upright=upright)
-    axes.text(-left + PAD, height / 2, "query", ha="left", va="center", rotation=90, fontsize="larger")
-    axes.text(width / 2, height + under, "key", ha="center", va="top", fontsize="larger")
+    _write_words(axes, grid, len(layers) * layers.shape[1], rows, columns, vertical=vertical)
+    axes.text(-left + PAD, height / 2, QUERY, ha="left", va="center", rotation=90, fontsize="larger")
+    axes.text(width / 2, height + under, KEY, ha="center", va="top", fontsize="larger")
     bottom = height + under + TITLE + PAD / 2
-    for number, line in enumerate(foot):
-        axes.text(-left + PAD, bottom + number * LINE, line, va="top", color=REMARK, gid="remark")
+    for number, line in enumerate(lines):
+        axes.text(-left + PAD, bottom + number * LINE, line, va="top", color=REMARK_COLOUR, gid="remark")
 
-    tall = min(height, 300)
-    place = (left + width + 14, whole_height - top - tall, 12, tall)
-    bar = figure.add_axes([side / whole for side, whole in zip(place, 2 * (whole_width, whole_height), strict=True)])
-    figure.colorbar(image, cax=bar, label="weight")
+    bar_height = min(height, 300)
+    place = (left + width + 14, figure_height - top - bar_height, 12, bar_height)
+    bar = figure.add_axes([side / whole for side, whole in zip(place, 2 * (figure_width, figure_height), strict=True)])
+    figure.colorbar(image, cax=bar, label=WEIGHT)
     return figure
 
 
@@ -108,51 +114,51 @@ def _draw_weights(axes: Axes, layers: np.ndarray, grid: "_Grid") -> AxesImage:
     corners = map(grid.corner, range(layers.shape[0] * layers.shape[1]))
     frames = [Rectangle(corner, *reversed(grid.head)) for corner in corners]
     axes.add_collection(PatchCollection(frames, facecolor="none", edgecolor=GREY, linewidth=0.5))
-    if grid.cell >= LEGIBLE:
+    if grid.cell >= MIN_LEGIBLE_CELL:
         _write_numbers(axes, layers, grid)
     return image
 
 
 def _write_words(
-    axes: Axes, grid: "_Grid", heads: int, rows: dict[float, str], columns: dict[float, str], *, upright: bool
+    axes: Axes, grid: "_Grid", heads: int, rows: dict[float, str], columns: dict[float, str], *, vertical: bool
 ) -> None:
-    """To the left of each row of heads, and under the lowest of each column, by their places along a head."""
+    """Write words to the left of each row of heads and below each column, at their positions along a head."""
     for row in range(grid.rows):
         _, y = grid.corner(row * grid.columns)
         for place, word in rows.items():
             axes.text(-PAD, y + place, word, ha="right", va="center", parse_math=False, gid="query")
-    way = {"rotation": 90, "va": "top"} if upright else {"va": "baseline"}
-    below = grid.head[0] + (PAD / 2 if upright else 0.8 * LINE)
+    alignment = {"rotation": 90, "va": "top"} if vertical else {"va": "baseline"}
+    below = grid.head[0] + (PAD / 2 if vertical else 0.8 * LINE)
     for column in range(grid.columns):
         x, y = grid.corner(max(range(column, heads, grid.columns)))
         for place, word in columns.items():
-            axes.text(x + place, y + below, word, ha="center", parse_math=False, gid="key", **way)
+            axes.text(x + place, y + below, word, ha="center", parse_math=False, gid="key", **alignment)
 
 
 class _Grid(NamedTuple):
-    """Where the heads stand."""
+    """Where the heads are."""
 
     rows: int
     columns: int
-    block: int  # weights to a cell, along each axis: 1, while there are pixels enough
-    cell: int  # pixels to a cell
-    cells: tuple[int, int]  # of a head: down and across
-    gap: tuple[int, int]  # in cells too, so that all heads are one picture: under a head and beside it
+    block: int  # weights per cell along each axis: 1, as long as there are enough pixels
+    cell: int  # pixels per cell
+    cells: tuple[int, int]  # cells of a head: down, across
+    gap: tuple[int, int]  # cells below a head and beside it; whole cells, so that all heads are one image
 
     @classmethod
     def of(cls, layers: int, heads: int, queries: int, keys: int) -> "_Grid":
         columns = heads if layers > 1 else _columns(heads, keys)
         rows = layers if layers > 1 else math.ceil(heads / columns)
-        block = math.ceil(max(rows * queries, columns * keys) / MOST)
+        block = math.ceil(max(rows * queries, columns * keys) / MAX_SIZE)
         down, across = math.ceil(queries / block), math.ceil(keys / block)
-        cell = round((WIDTH - (columns - 1) * BESIDE) / (columns * across))
-        cell = max(1, min(cell, LARGEST, HEIGHT // (rows * down)))
-        gap = (math.ceil((BESIDE if layers > 1 else NAME) / cell), math.ceil(BESIDE / cell))
+        cell = round((WIDTH - (columns - 1) * GAP) / (columns * across))
+        cell = max(1, min(cell, MAX_CELL, HEIGHT // (rows * down)))
+        gap = (math.ceil((GAP if layers > 1 else NAME) / cell), math.ceil(GAP / cell))
         return cls(rows, columns, block, cell, (down, across), gap)
 
     @property
-    def word(self) -> float:
-        """Pixels to a weight, and so to its word."""
+    def pitch(self) -> float:
+        """Pixels per weight, and so the distance between words."""
         return self.cell / self.block
 
     @property
@@ -172,7 +178,7 @@ class _Grid(NamedTuple):
         return column * (self.cells[1] + self.gap[1]) * self.cell, row * (self.cells[0] + self.gap[0]) * self.cell
 
     def tiled(self, layers: np.ndarray) -> np.ndarray:
-        """The weights of all heads as one matrix, and NaN between them."""
+        """The weights of all heads as one matrix, with NaN between them."""
         for axis in (2, 3):
             if self.block > 1:
                 layers = np.maximum.reduceat(layers, np.arange(0, layers.shape[axis], self.block), axis=axis)
@@ -185,23 +191,23 @@ class _Grid(NamedTuple):
 
 
 def _columns(heads: int, keys: int) -> int:
-    """As many heads side by side as leave room for numbers in the cells, if that is not too few; else up to four."""
+    """As many heads side by side as leave space for numbers in the cells, if that is not too few; else up to four."""
     columns = max(COLUMNS, math.ceil(math.sqrt(heads)))
-    fitting = (WIDTH + BESIDE) // (keys * LEGIBLE + BESIDE)
-    if 2 <= fitting < columns and heads <= fitting * COLUMNS:
-        columns = fitting
+    legible = (WIDTH + GAP) // (keys * MIN_LEGIBLE_CELL + GAP)
+    if 2 <= legible < columns and heads <= legible * COLUMNS:
+        columns = legible
     return math.ceil(heads / math.ceil(heads / columns))
 
 
-def _with_room(words: list[str], room: float) -> dict[float, str]:
-    """Where words are written along a head, in pixels, and which: all, or every 2nd, 5th, 10th, 20th …"""
+def _thinned(words: list[str], pitch: float) -> dict[float, str]:
+    """The words that fit along a head, by their positions in pixels: all, or every 2nd, 5th, 10th, 20th …"""
     steps = (step * 10**power for power in range(9) for step in (1, 2, 5))
-    step = next(step for step in steps if step * room >= LINE)
-    return {(number + 0.5) * room: words[number] for number in range(0, len(words), step)}
+    step = next(step for step in steps if step * pitch >= LINE)
+    return {(number + 0.5) * pitch: words[number] for number in range(0, len(words), step)}
 
 
-def _widest(words: Iterable[str]) -> int:
-    """The pixels that the longest of some words needs."""
+def _max_width(words: Iterable[str]) -> int:
+    """The width of the widest word, in pixels."""
     renderer, font = RendererAgg(1, 1, DPI), FontProperties()
     return math.ceil(max((renderer.get_text_width_height_descent(word, font, False)[0] for word in words), default=0))
 
@@ -226,14 +232,14 @@ def _write_numbers(axes: Axes, layers: np.ndarray, grid: _Grid) -> None:
 def _name_heads(axes: Axes, grid: _Grid, heads: int) -> None:
     for number in range(heads):
         x, y = grid.corner(number)
-        axes.text(x, y - 3, f"head {number}", va="bottom")
+        axes.text(x, y - 3, HEAD.format(number=number), va="bottom")
 
 
 def _name_layers(axes: Axes, grid: _Grid, left: int) -> None:
     for layer in range(grid.rows):
         _, y = grid.corner(layer * grid.columns)
-        axes.text(left, y + grid.head[0] / 2, f"layer {layer}", ha="right", va="center")
-    roomy = grid.head[1] >= _widest([f"head {grid.columns}"])
+        axes.text(left, y + grid.head[0] / 2, LAYER.format(number=layer), ha="right", va="center")
+    name = HEAD if grid.head[1] >= _max_width([HEAD.format(number=grid.columns)]) else "{number}"
     for head in range(grid.columns):
         x, _ = grid.corner(head)
-        axes.text(x + grid.head[1] / 2, -3, f"head {head}" if roomy else str(head), ha="center", va="bottom")
+        axes.text(x + grid.head[1] / 2, -3, name.format(number=head), ha="center", va="bottom")

@@ -1,20 +1,23 @@
-"""Images in rows, each with a word under it."""
+"""Images in rows, each with a caption."""
 
 import math
 from collections.abc import Sequence
 
 from jaxtyping import Float, Int64
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from learnkit.plots.style import styled
+
+MISTAKE = "is {label}\nsays {prediction}\n({probability:.2f})"
 
 
 @styled
 def image_grid(
     images: Float[Tensor, "images height width"], captions: Sequence[str] | None = None, columns: int = 10
 ) -> Figure:
-    """Grey images side by side, ink dark on light paper, with a caption over each.
+    """Grey images side by side, dark ink on light paper, with a caption above each.
 
     Parameters
     ----------
@@ -23,7 +26,7 @@ def image_grid(
     captions
         One for each image.
     columns
-        Images in a row.
+        The number of images in a row.
 
     Returns
     -------
@@ -41,10 +44,14 @@ def image_grid(
     for position, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axes.set_axis_off()
         if position < len(images):
-            axes.imshow(images[position].detach().cpu().numpy(), cmap="gray_r", vmin=0, vmax=1)
-            if captions is not None:
-                axes.set_title(captions[position], fontsize=9, loc="center", pad=2, parse_math=False)
+            draw_image(axes, images[position], captions[position] if captions is not None else "")
     return figure
+
+
+def draw_image(axes: Axes, image: Float[Tensor, "height width"], caption: str) -> None:
+    """Draw one image on existing axes."""
+    axes.imshow(image.detach().cpu().numpy(), cmap="gray_r", vmin=0, vmax=1)
+    axes.set_title(caption, fontsize=9, loc="center", pad=2, parse_math=False)
 
 
 def worst_mistakes(
@@ -54,20 +61,20 @@ def worst_mistakes(
     classes: Sequence[str] | None = None,
     count: int = 20,
 ) -> Figure:
-    """The images that a net is wrong about, those first about which it is surest.
+    """The images that a net gets wrong, beginning with those where it is most confident.
 
-    Over each stands what it is, what the net says, and the probability that the net gives to what it says.
+    The caption of each has its label, the prediction of the net, and the probability of that prediction.
 
     Parameters
     ----------
     images, labels
-        What was looked at, and what it is.
+        The images and their labels.
     logits
-        What the net said.
+        The output of the net for these images.
     classes
-        What the classes are called; by default their numbers.
+        The names of the classes; by default their numbers.
     count
-        How many to show at most.
+        How many images to show at most.
 
     Returns
     -------
@@ -76,17 +83,20 @@ def worst_mistakes(
     Raises
     ------
     ValueError
-        If there is nothing to show, since the net is right about everything.
+        If there is no mistake to show.
     """
     if not len(images) == len(labels) == len(logits):
         raise ValueError(
-            f"There are {len(images)} images, {len(labels)} labels and logits for {len(logits)}; expected one each."
+            f"There are {len(images)} images, {len(labels)} labels and logits for {len(logits)}; expected one of each."
         )
     probability, predicted = logits.softmax(1).max(1)
     wrong = (predicted != labels).nonzero().flatten()
     if len(wrong) == 0:
-        raise ValueError(f"The net is right about all {len(labels)} images: there is no mistake to show.")
+        raise ValueError(f"The net gets all {len(labels)} images right, so there is no mistake to show.")
     worst = wrong[probability[wrong].argsort(descending=True)[:count]]
     names = [str(number) for number in range(logits.shape[1])] if classes is None else classes
-    captions = [f"is {names[labels[i]]}\nsays {names[predicted[i]]}\n({probability[i]:.2f})" for i in worst.tolist()]
+    captions = [
+        MISTAKE.format(label=names[labels[i]], prediction=names[predicted[i]], probability=probability[i])
+        for i in worst.tolist()
+    ]
     return image_grid(images[worst], captions)

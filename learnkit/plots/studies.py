@@ -1,4 +1,4 @@
-"""What many trainings have in common, and how they differ: pictures of a study's table."""
+"""Plots of the table of a study: how its runs differ."""
 
 import math
 
@@ -11,16 +11,22 @@ from learnkit.plots.style import styled
 from learnkit.study.comparison import mean_interval
 
 COLOURS = "colorblind"
-MOST_CURVES = 10  # as many as there are colours that one can tell apart
+MAX_CURVES = 10  # the number of colours that can be distinguished
 LEGEND_COLUMNS = 2
+
+CURVES_TITLE = "mean with its 95% interval over {seeds}"
+STRIP_TITLE = "{seeds}; the line marks their mean"
+HEATMAP_TITLE = "mean over {seeds}"
+ONE_SEED, SEEDS, RANGE_OF_SEEDS = "1 seed", "{fewest} seeds", "{fewest} to {most} seeds"
+NO_VALUE, NUMBER = "no {name}", "{name} {value}"
 
 
 @styled
 def study_curves(table: pd.DataFrame, metric: str = "validation_accuracy") -> Figure:
-    """A metric of each epoch, a curve for each setting: the mean over the seeds in a band, its 95 % interval.
+    """A metric of each epoch, with a curve for each setting: the mean over seeds in a band, its 95% interval.
 
-    The interval is Student's t, as in `learnkit.study.compare`; with a single seed there is none. Bands that do not
-    overlap tell two settings apart; of bands that do overlap, only `compare` can tell.
+    The interval is Student's t, as in `learnkit.study.compare`; with a single seed there is none. If two bands do not
+    overlap, the settings differ; if they do overlap, only `compare` can tell.
 
     Parameters
     ----------
@@ -33,12 +39,12 @@ def study_curves(table: pd.DataFrame, metric: str = "validation_accuracy") -> Fi
     -------
     matplotlib.figure.Figure
     """
-    rows = _drawable(table, metric)
+    rows = _with_settings(table, metric)
     settings = rows["setting"].unique()
-    if len(settings) > MOST_CURVES:
+    if len(settings) > MAX_CURVES:
         raise ValueError(
-            f"{len(settings)} curves in one picture cannot be told apart; choose up to {MOST_CURVES} settings, such as "
-            "table[table['learning_rate'] == 0.1]."
+            f"{len(settings)} curves in one plot cannot be told apart; choose up to {MAX_CURVES} settings, for example "
+            "with table[table['learning_rate'] == 0.1]."
         )
     lines = math.ceil(len(settings) / LEGEND_COLUMNS)
     figure = Figure(figsize=(7.5, 3.3 + 0.21 * lines))
@@ -58,7 +64,7 @@ def study_curves(table: pd.DataFrame, metric: str = "validation_accuracy") -> Fi
         errorbar=mean_interval,
         ax=axes,
     )
-    axes.set(ylabel=_words(metric), title=f"mean and its 95 % interval over {_seeds(rows)}")
+    axes.set(ylabel=_label(metric), title=CURVES_TITLE.format(seeds=_seeds(rows)))
     axes.xaxis.get_major_locator().set_params(integer=True)
     handles, labels = axes.get_legend_handles_labels()
     axes.get_legend().remove()
@@ -68,19 +74,19 @@ def study_curves(table: pd.DataFrame, metric: str = "validation_accuracy") -> Fi
 
 @styled
 def metric_strip(table: pd.DataFrame, metric: str = "validation_accuracy") -> Figure:
-    """A metric at the end of each training: a point for each seed, a row for each setting, a line at the mean.
+    """A metric at the end of each run: a point for each seed, a row for each setting, a line at the mean.
 
-    Parameters are those of `study_curves`.
+    The parameters are those of `study_curves`.
     """
-    rows = _ends(_drawable(table, metric))
+    rows = _last_rows(_with_settings(table, metric))
     settings = list(rows["setting"].unique())
     figure = Figure(figsize=(7.5, 1 + 0.35 * len(settings)))
     axes = figure.subplots()
     seaborn.stripplot(rows, x=metric, y="setting", order=settings, jitter=False, alpha=0.6, size=6, ax=axes)
     means = rows.groupby("setting")[metric].mean()
     axes.plot(means[settings], range(len(settings)), "|", color="black", markersize=16, markeredgewidth=1.5)
-    axes.set(xlabel=_words(metric), ylabel=None, title=f"{_seeds(rows)}; the line is their mean")
-    axes.set_ylim(len(settings) - 0.5, -0.5)  # the marks of the means have moved it
+    axes.set(xlabel=_label(metric), ylabel=None, title=STRIP_TITLE.format(seeds=_seeds(rows)))
+    axes.set_ylim(len(settings) - 0.5, -0.5)  # plotting the means has changed it
     axes.tick_params(axis="y", length=0)
     axes.yaxis.grid(True)
     return figure
@@ -88,12 +94,12 @@ def metric_strip(table: pd.DataFrame, metric: str = "validation_accuracy") -> Fi
 
 @styled
 def width_heatmap(table: pd.DataFrame, metric: str = "validation_accuracy") -> Figure:
-    """A metric at the end of the trainings, by the widths of two hidden layers: the mean over the seeds.
+    """A metric at the end of the runs, by the widths of two hidden layers: the mean over seeds.
 
     Parameters
     ----------
     table
-        As `learnkit.study.study` returns it, of nets with two hidden layers that differ in nothing but their sizes.
+        As `learnkit.study.study` returns it, for nets with two hidden layers that differ only in their sizes.
     metric
         The column to draw.
 
@@ -101,29 +107,31 @@ def width_heatmap(table: pd.DataFrame, metric: str = "validation_accuracy") -> F
     -------
     matplotlib.figure.Figure
     """
-    rows = _ends(_drawable(table, metric))
+    rows = _last_rows(_with_settings(table, metric))
     if "sizes" not in table:
         raise unknown("column", "sizes", table.columns)
-    sizes = rows["sizes"].map(_numbers)
+    sizes = rows["sizes"].map(_parsed)
     if (sizes.map(len) != 4).any():
         other = sizes[sizes.map(len) != 4].iloc[0]
-        raise ValueError(f"A net of sizes {tuple(other)} has not two hidden layers, whose widths are the two axes.")
+        raise ValueError(
+            f"A net of sizes {tuple(other)} cannot be drawn; expected two hidden layers, one for each axis."
+        )
     rows = rows.assign(first=sizes.str[1], second=sizes.str[2])
     if rows.duplicated(["first", "second", "seed"]).any():
-        raise ValueError("Nets of the same widths differ in something else; choose, as in table[table['epochs'] == 5].")
+        raise ValueError("Nets of the same widths differ in other ways; choose, as in table[table['epochs'] == 5].")
     means = rows.pivot_table(index="second", columns="first", values=metric).sort_index(ascending=False)
     figure = Figure(figsize=(2.2 + 0.75 * means.shape[1], 1.6 + 0.5 * means.shape[0]))
     axes = figure.subplots()
     seaborn.heatmap(
-        means, annot=True, fmt=".3f", cmap="Blues", linewidths=0.5, cbar_kws={"label": _words(metric)}, ax=axes
+        means, annot=True, fmt=".3f", cmap="Blues", linewidths=0.5, cbar_kws={"label": _label(metric)}, ax=axes
     )
-    axes.set(xlabel="width of layer 1", ylabel="width of layer 2", title=f"mean over {_seeds(rows)}")
+    axes.set(xlabel="width of layer 1", ylabel="width of layer 2", title=HEATMAP_TITLE.format(seeds=_seeds(rows)))
     axes.tick_params(length=0)
     axes.tick_params(axis="y", rotation=0)
     return figure
 
 
-def _drawable(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+def _with_settings(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The rows that have the metric, with a name for each setting."""
     for name in ("seed", "epoch", metric):
         if name not in table:
@@ -131,38 +139,38 @@ def _drawable(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     names = list(table.columns[: table.columns.get_loc("seed")])
     varying = [name for name in names if table[name].map(str).nunique() > 1] or names[:1]
     settings = [
-        ", ".join(_told(name, value) for name, value in zip(varying, values, strict=True))
+        ", ".join(_described(name, value) for name, value in zip(varying, values, strict=True))
         for values in table[varying].itertuples(index=False, name=None)
     ]
     rows = table.assign(setting=settings)[table[metric].notna()]
     if rows.empty:
-        raise ValueError(f"No row of the table has a number in {metric!r}, so that there is nothing to draw.")
+        raise ValueError(f"No row of the table has a number in {metric!r}, so there is nothing to draw.")
     return rows.reset_index(drop=True)
 
 
-def _ends(rows: pd.DataFrame) -> pd.DataFrame:
+def _last_rows(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values("epoch", kind="stable").drop_duplicates(["setting", "seed"], keep="last").sort_index()
 
 
-def _told(name: str, value: object) -> str:
-    """A value in few words; a number needs its name beside it."""
+def _described(name: str, value: object) -> str:
+    """A short description of a parameter's value."""
     if name == "sizes":
-        return "-".join(map(str, _numbers(value)))
-    if not isinstance(value, str) and pd.isna(value):
-        return f"no {name.replace('_', ' ')}"
-    return value if isinstance(value, str) else f"{name.replace('_', ' ')} {value}"
+        return "-".join(map(str, _parsed(value)))
+    if isinstance(value, str):
+        return value
+    return (NO_VALUE if pd.isna(value) else NUMBER).format(name=_label(name), value=value)
 
 
-def _numbers(sizes: object) -> list[int]:
-    """The sizes of a net, which in a table that was a file are text."""
+def _parsed(sizes: object) -> list[int]:
+    """The sizes of a net, which are text in a table read from a file."""
     return [int(size) for size in (sizes.strip("()[], ").split(",") if isinstance(sizes, str) else sizes)]
 
 
-def _words(metric: str) -> str:
-    return metric.replace("_", " ")
+def _label(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _seeds(rows: pd.DataFrame) -> str:
     counts = rows.groupby("setting")["seed"].nunique()
-    few, many = counts.min(), counts.max()
-    return f"{few} seed{'s' if few > 1 else ''}" if few == many else f"{few} to {many} seeds"
+    text = RANGE_OF_SEEDS if counts.min() < counts.max() else SEEDS if counts.max() > 1 else ONE_SEED
+    return text.format(fewest=counts.min(), most=counts.max())

@@ -1,4 +1,4 @@
-"""How all pictures look: black on white, in a dark JupyterLab too, in colours that colour-blind people tell apart.
+"""The style of all plots: black on white, even in a dark JupyterLab, in colours that the colour-blind can tell apart.
 
 The colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/).
 """
@@ -11,7 +11,7 @@ import matplotlib.style
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#737373"
-# Where two curves lie on each other, the broken one lets the other be seen.
+# Where two curves coincide, the dashed one leaves the other visible.
 SPLIT_COLOURS = {"train": BLUE, "validation": GREEN, "test": VERMILION}
 SPLIT_DASHES = {"train": "", "validation": (3, 3), "test": (3, 3)}
 SPLIT_MARKERS = {"train": "o", "validation": "s", "test": "D"}
@@ -33,7 +33,7 @@ Drawing = TypeVar("Drawing", bound=Callable[..., Figure])
 
 
 def styled(draw: Drawing) -> Drawing:
-    """Let a function draw in this style, whatever style the person who calls it has set, and leave theirs as it was."""
+    """Make a function draw in this style, whatever style the caller has set, and leave the caller's style unchanged."""
 
     @wraps(draw)
     def draw_in_style(*args, **kwargs) -> Figure:

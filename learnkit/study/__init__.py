@@ -1,4 +1,4 @@
-"""Many trainings, one table; and what can be concluded from it."""
+"""Many training runs in one table, and what can be concluded from it."""
 
 from learnkit.study.comparison import Comparison, compare
 from learnkit.study.trainings import STORED, StudyInterrupted, StudyStopped, stored, study

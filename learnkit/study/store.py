@@ -1,4 +1,4 @@
-"""Finished trainings in one SQLite file, so that a study can go on where it was interrupted."""
+"""Finished runs in one SQLite file, so that an interrupted study can resume."""
 
 import hashlib
 import json
@@ -13,31 +13,33 @@ from torch import Tensor
 from learnkit.data import LabelledImages
 from learnkit.study.run import Row
 
-VERSION = 1  # to be raised by hand whenever a training of the same setting comes out with other figures
-FORMAT = int.from_bytes(b"lks1", "big")  # stands in the file's header, so that no other program's file is touched
+VERSION = 2  # raise it by hand whenever the same run would give other results, or be stored under another key
+FORMAT = int.from_bytes(b"lks1", "big")  # in the file's header, so that no file of another program is touched
 TABLE = "CREATE TABLE runs (key TEXT, version INTEGER, rows TEXT, checksum INTEGER, PRIMARY KEY (key, version))"
 
 
 class Store:
-    """The trainings that a file keeps, each written in one piece or not at all.
+    """The runs stored in a file, each written completely or not at all.
 
     Parameters
     ----------
     path
-        The file; made if it is not there. One that is damaged is set aside under another name.
+        The file; created if it does not exist. A damaged one is renamed and replaced.
 
     Raises
     ------
     OSError
-        If it cannot be written there.
+        If the file cannot be written.
     ValueError
-        If it is a database of something else.
+        If the file is a database that belongs to something else.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.parent.is_dir():
-            raise FileNotFoundError(f"There is no folder {path.parent} for {path.name}. Make it, or name another.")
+            raise FileNotFoundError(
+                f"There is no folder {path.parent} for {path.name}. Create it or give another path."
+            )
         try:
             try:
                 self._open()
@@ -48,8 +50,8 @@ class Store:
                 self._open()
         except sqlite3.OperationalError as error:
             raise OSError(
-                f"{path} cannot be written ({error}), so that no training could be kept there. Give a path in a folder "
-                "of your own, with room on its disk."
+                f"{path} cannot be written ({error}), so no run could be saved. Give a path in a folder of your own, "
+                "on a disk with free space."
             ) from error
 
     def __contains__(self, key: str) -> bool:
@@ -59,14 +61,14 @@ class Store:
         return json.loads(self._texts[key])
 
     def keep(self, key: str, rows: list[Row]) -> None:
-        """Write a training's rows. When this returns, they are on the disk."""
+        """Write the rows of a run. When this returns, they are on disk."""
         text = json.dumps(rows)
         row = (key, VERSION, text, _checksum(key, text))
         try:
             with self._connection:
                 self._connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", row)
         except sqlite3.DatabaseError as error:
-            raise OSError(f"Nothing more can be written into {self.path} ({error}).") from error
+            raise OSError(f"No more can be written to {self.path} ({error}).") from error
         self._texts[key] = text
 
     def close(self) -> None:
@@ -82,23 +84,23 @@ class Store:
         self._texts = {key: text for key, version, text in runs if version == VERSION}
         if others := sorted({version for _, version, _ in runs} - {VERSION}):
             warnings.warn(
-                f"{self.path} holds {len(runs) - len(self._texts)} trainings of version {others[-1]} of learnkit's "
-                f"studies, and this is version {VERSION}, which may give other figures. They stay there, and are not "
-                "used: what is asked for is trained anew.",
+                f"{self.path} holds {len(runs) - len(self._texts)} runs from version {others[-1]} of learnkit's "
+                f"studies; this is version {VERSION}, whose results may differ. They stay in the file, unused; "
+                "what you ask for is trained again.",
                 stacklevel=4,
             )
 
     def _read(self) -> list[tuple[str, int, str]]:
         execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")  # now, not after an hour's training, is the time to hear that it cannot be written
+        execute("BEGIN IMMEDIATE")  # fails now, and not after an hour of training, if the file cannot be written
         (found,) = execute("PRAGMA application_id").fetchone()
         if self.path.stat().st_size == 0:
             execute(f"PRAGMA application_id = {FORMAT}")
             execute(TABLE)
         elif found != FORMAT:
             raise ValueError(
-                f"{self.path} is a database, but not one in which this learnkit keeps trainings. It is left as it is; "
-                "give another path."
+                f"{self.path} is a database, but not one that this version of learnkit stores runs in. It is left "
+                "unchanged; give another path."
             )
         self._connection.commit()
         (answer,) = execute("PRAGMA quick_check(1)").fetchone()
@@ -107,12 +109,12 @@ class Store:
         runs = []
         for key, version, text, checksum in execute("SELECT key, version, rows, checksum FROM runs"):
             if _checksum(key, text) != checksum:
-                raise sqlite3.DatabaseError("a training does not have its checksum")
+                raise sqlite3.DatabaseError("the checksum of a run does not match")
             runs.append((key, version, text))
         return runs
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
-        """Move a damaged file, and with it the journal that SQLite may have left beside it, out of the way."""
+        """Rename a damaged file, and the journal that SQLite may have left with it."""
         number = 1
         while (aside := self.path.with_name(f"{self.path.stem}.damaged-{number}{self.path.suffix}")).exists():
             number += 1
@@ -121,14 +123,14 @@ class Store:
         if journal.exists():
             os.rename(journal, aside.with_name(f"{aside.name}-journal"))
         warnings.warn(
-            f"{self.path} is damaged, or is no file in which trainings are kept ({error}). It is now called "
-            f"{aside.name} and otherwise as it was; a new file is begun in its place.",
+            f"{self.path} is damaged, or is not a file of stored runs ({error}). It has been renamed to {aside.name}, "
+            "its content unchanged, and a new file takes its place.",
             stacklevel=4,
         )
 
 
 def fingerprint_of(data: LabelledImages) -> str:
-    """Tells apart data sets that differ in a single pixel, wherever they lie."""
+    """A hash of a data set: two sets that differ in one pixel have different ones, on whatever device they are."""
     digest = hashlib.sha256()
     for name, value in vars(data).items():
         if isinstance(value, Tensor):

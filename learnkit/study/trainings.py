@@ -17,23 +17,38 @@ from tqdm.auto import tqdm
 from learnkit.data import LabelledImages
 from learnkit.errors import check_whole_number, unknown
 from learnkit.models import FullyConnected
-from learnkit.study.run import LAST, Row, Run
+from learnkit.study.run import LAST_IMAGES, Row, Run
 from learnkit.study.store import Store, fingerprint_of
-from learnkit.study.workers import train_here, train_there
+from learnkit.study.workers import run_on, run_serial
 from learnkit.training import Training
 
 STORED = Path(__file__).parent.parent / "stored"
-FIGURES = ("loss", "accuracy", "precision", "recall", "f1", f"last_{LAST}")
+METRICS = ("loss", "accuracy", "precision", "recall", "f1", f"last_{LAST_IMAGES}")
+
+SAVED = (
+    "{finished} of {total} runs are finished and saved in {path}. Call study again with this path, and only the others "
+    "are trained."
+)
+NOT_SAVED = (
+    "{finished} of {total} runs are finished; their rows are in this exception's table (import sys; "
+    "sys.last_value.table). With a path, study would save them and could resume."
+)
+WORKERS_LOST = (
+    "The executor has lost its workers ({error}: {reason}): perhaps they ran out of memory, or were killed. {progress} "
+    "This executor cannot be used any more; create a new one."
+)
+CANCELLED = "its work was cancelled"
+SOME_FAILED = "{failed} of the {total} runs failed; the column 'error' says why. The first: {first}"
 
 
 class StudyInterrupted(KeyboardInterrupt):
-    """Ctrl-C, or a kernel's interrupt, came; `table` has the trainings that are finished."""
+    """The study was interrupted, by Ctrl-C or in the notebook; `table` has the finished runs."""
 
     table: pd.DataFrame
 
 
 class StudyStopped(RuntimeError):
-    """No more can be trained, since the workers or the store are gone; `table` has the trainings that are finished."""
+    """The study could not continue without its workers or its file; `table` has the finished runs."""
 
     table: pd.DataFrame
 
@@ -54,48 +69,52 @@ def study(
     Parameters
     ----------
     grid
-        Lists of values by the names of `Training`'s and the model's parameters: each combination is a setting. Or a
-        list of settings, as dicts; what one of them leaves out has its default there.
+        Lists of values, by the names of parameters of `Training` or of the model: each combination is a setting. Or a
+        list of settings as dicts, in which a parameter that is left out has its default.
     seeds
-        Each is both the model's and the training's.
+        Each seed is used for both the model and the training.
     data
-        What to train on. If images were held out for validation, they are looked at after every epoch. For workers that
-        share no disk with this process, a function that returns the data, which each of them calls once:
+        The data to train on. If it has validation images, the model is evaluated on them after every epoch. For workers
+        that share no disk with this process, a function that returns the data, which each of them calls once:
         ``partial(learnkit.data.load, "mnist", validation=10_000)``.
     path
-        A file in which every finished training is kept at once. Only what is not yet in it is trained, so that an
-        interrupted study goes on where it was, and seeds and settings can be added later. A training is known by its
-        whole setting (what was left at its default too), its seed, data and number of threads.
+        A file in which each run is saved as soon as it finishes. Only runs that are not yet in it are trained, so that
+        an interrupted study resumes where it stopped, and seeds and settings can be added later. A run is identified by
+        its complete setting (defaults included), its seed, its data and its number of threads.
     executor
-        Who trains: any `concurrent.futures.Executor`, such as ``ProcessPoolExecutor(2)`` or, on a cluster, Dask's
-        ``client.get_executor()``. By default this process, one training after the other.
+        Where to train: any `concurrent.futures.Executor`, or on a cluster Dask's ``client.get_executor()``; by default
+        in this process, one run after another. For processes on this machine use
+        ``ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))``. Before Python 3.14, Linux forks by
+        default, and a process forked while torch has threads may hang. The workers import the model by its name, so
+        move a class defined in a notebook to a module; a script needs ``if __name__ == "__main__":``.
     model
-        Is called with the model's part of a setting and with ``seed``.
+        Called with the model's part of a setting and with ``seed``.
     epochs
-        Of each training, unless the grid says otherwise.
+        For each run, unless the grid says otherwise.
     threads
-        Of the CPU, for each training; by default as many as torch uses here, and with an executor one. With the same
-        number the figures are the same to the last bit, whoever trains; with another a nonlinear net's are not.
+        CPU threads of each run; by default as many as torch uses in this process, and one with an executor. The same
+        number gives bit-identical results, wherever they are computed; with another, those of a nonlinear network
+        differ.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each setting, seed and epoch, in the order of grid and seeds. Columns: what the setting says;
-        ``seed``, ``epoch``; ``train_loss``, the mean over the epoch's steps; ``validation_loss``,
-        ``validation_accuracy``, ``validation_precision``, ``validation_recall``, ``validation_f1`` (macro) and
-        ``validation_last_200``, the accuracy of the last 200 images; the same for the test set in the row of the last
-        epoch, NaN in the others; ``seconds`` of training so far; ``parameters`` and ``threads``, how many; ``error``:
-        a training that diverged or was impossible ends with a row that says why, and the others are not touched by it.
+        A row for each setting, seed and epoch, in the order of the grid and the seeds. Columns: the parameters of the
+        setting; ``seed`` and ``epoch``; ``train_loss``, the mean over the steps of the epoch; ``validation_loss``,
+        ``validation_accuracy``, ``validation_precision``, ``validation_recall``, ``validation_f1`` (macro averages) and
+        ``validation_last_200``, the accuracy on the last 200 images; the same for the test set, in the row of the last
+        epoch and NaN elsewhere; ``seconds`` of training so far; the number of ``parameters`` and of ``threads``; and
+        ``error``: a run that diverged or was impossible ends with a row that says why, and does not affect the others.
 
     Raises
     ------
     ValueError
-        If there is no setting or no seed, if one stands there twice, if something is given alone and not in a list, or
+        If there are no settings or no seeds, if one is given twice, if a single value is given instead of a list, or
         if neither `Training` nor the model has a parameter of some name.
     OSError
-        If nothing can be written at ``path``.
+        If ``path`` cannot be written.
     StudyInterrupted, StudyStopped
-        If it could not come to its end. What is finished is in the file, and in the exception's ``table``.
+        If the study did not finish. Finished runs are in the file and in the exception's ``table``.
     """
     if threads is None:
         threads = torch.get_num_threads() if executor is None else 1
@@ -103,19 +122,19 @@ def study(
     settings, runs = _runs(grid, _listed("seeds", seeds, "range(5)"), model, epochs, threads)
     outcomes: dict[int, list[Row]] = {}
     with ExitStack() as stack:
-        here = data() if callable(data) and (executor is None or path is not None) else data
+        local = data() if callable(data) and (executor is None or path is not None) else data
         keys, store = [], None
         if path is not None:
-            fingerprint = fingerprint_of(here)
+            fingerprint = fingerprint_of(local)
             keys = [run.key(fingerprint) for run in runs]
             store = stack.enter_context(closing(Store(Path(path))))
             outcomes = {number: store.rows(key) for number, key in enumerate(keys) if key in store}
         missing = {number: run for number, run in enumerate(runs) if number not in outcomes}
-        coming = train_here(missing, here) if executor is None else train_there(missing, data, executor)
-        stack.enter_context(closing(coming))
-        bar = stack.enter_context(tqdm(total=len(runs), initial=len(outcomes), desc="trainings", leave=False))
+        arriving = run_serial(missing, local) if executor is None else run_on(missing, data, executor)
+        stack.enter_context(closing(arriving))
+        bar = stack.enter_context(tqdm(total=len(runs), initial=len(outcomes), desc="runs", leave=False))
         try:
-            for number, outcome in coming:
+            for number, outcome in arriving:
                 if store is not None and outcome.final:
                     store.keep(keys[number], outcome.rows)
                 outcomes[number] = outcome.rows
@@ -126,18 +145,18 @@ def study(
     table = _table(settings, runs, outcomes)
     errors = table["error"].dropna()
     if len(errors):
-        failed = f"{len(errors)} of the {len(runs)} trainings failed; the column 'error' says why."
-        warnings.warn(f"{failed} The first: {errors.iloc[0]}", stacklevel=2)
+        message = SOME_FAILED.format(failed=len(errors), total=len(runs), first=errors.iloc[0])
+        warnings.warn(message, stacklevel=2)
     return table
 
 
 def stored(name: str) -> pd.DataFrame:
-    """A table of trainings that take long, as kept with learnkit; ``python course.py studies NAME`` makes it again.
+    """A table of runs that take long, stored with learnkit; ``python course.py studies NAME`` computes it again.
 
     Raises
     ------
     ValueError
-        If there is none of this name.
+        If there is no stored table of this name.
     """
     known = {path.stem: path for path in sorted(STORED.glob("*.csv"))}
     if name not in known:
@@ -152,32 +171,32 @@ def _runs(
     epochs: int,
     threads: int,
 ) -> tuple[list[Row], list[Run]]:
-    """What the table shall say of each run's setting, and the runs."""
+    """For each run, its setting as the table shows it, and the run itself."""
     if isinstance(grid, Mapping):
         lists = [_listed(name, values, f"[{values!r}]") for name, values in grid.items()]
         given = [dict(zip(grid, values, strict=True)) for values in itertools.product(*lists)] if lists else []
     else:
         given = [dict(setting) for setting in grid]
     if not given or not seeds:
-        raise ValueError(f"{len(given)} settings and {len(seeds)} seeds make no training; give one of each or more.")
-    of_training, of_model = _defaults(Training, {"model", "data", "seed"}), _defaults(model, {"seed"})
-    of_training["epochs"] = epochs
-    known = of_training | of_model
+        raise ValueError(f"There are {len(given)} settings and {len(seeds)} seeds; give at least one of each.")
+    training_defaults, model_defaults = _defaults(Training, {"model", "data", "seed"}), _defaults(model, {"seed"})
+    training_defaults["epochs"] = epochs
+    known = training_defaults | model_defaults
     names = list(dict.fromkeys(itertools.chain.from_iterable(given)))
     for name in names:
         if name not in known:
             raise unknown("parameter of the model or of Training", name, sorted(known))
-    whole = [[{**part, **_within(part, setting)} for part in (of_model, of_training)] for setting in given]
-    for what, things, told in (("seed", seeds, seeds), ("setting", whole, given)):
-        for number, thing in enumerate(things):
-            if thing in things[:number]:
-                raise ValueError(f"The {what} {told[number]} stands there twice: give it once.")
+    complete = [[_updated(part, setting) for part in (model_defaults, training_defaults)] for setting in given]
+    for kind, items, shown in (("seed", seeds, seeds), ("setting", complete, given)):
+        for number, item in enumerate(items):
+            if item in items[:number]:
+                raise ValueError(f"The {kind} {shown[number]} is given twice; give it once.")
     settings, runs = [], []
-    for (setting, parts), seed in itertools.product(zip(given, whole, strict=True), seeds):
+    for (setting, parts), seed in itertools.product(zip(given, complete, strict=True), seeds):
         check_whole_number("A seed", seed, minimum=0)
         settings.append({name: setting.get(name, known[name]) for name in names})
-        of_model, of_training = ({k: v for k, v in part.items() if v is not inspect.Parameter.empty} for part in parts)
-        runs.append(Run(model, of_model, of_training, seed=int(seed), threads=threads))
+        given_or_default = ({k: v for k, v in part.items() if v is not inspect.Parameter.empty} for part in parts)
+        runs.append(Run(model, *given_or_default, seed=int(seed), threads=threads))
     return settings, runs
 
 
@@ -187,15 +206,15 @@ def _listed(name: str, values: object, example: str) -> list[Any]:
     return list(values)
 
 
-def _within(part: dict[str, Any], setting: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in setting.items() if name in part}
+def _updated(defaults: dict[str, Any], setting: dict[str, Any]) -> dict[str, Any]:
+    return {name: setting.get(name, default) for name, default in defaults.items()}
 
 
-def _defaults(made: Callable[..., Any], without: set[str]) -> dict[str, Any]:
+def _defaults(function: Callable[..., Any], excluded: set[str]) -> dict[str, Any]:
     """The parameters of a class or function, with their defaults."""
-    parameters = inspect.signature(made).parameters.values()
-    named = [one for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-    return {one.name: one.default for one in named if one.name not in without}
+    parameters = inspect.signature(function).parameters.values()
+    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return {p.name: p.default for p in named if p.name not in excluded}
 
 
 def _table(settings: list[Row], runs: list[Run], outcomes: dict[int, list[Row]]) -> pd.DataFrame:
@@ -207,31 +226,21 @@ def _table(settings: list[Row], runs: list[Run], outcomes: dict[int, list[Row]])
     splits = ["validation", "test"]
     if any("error" not in row and "validation_loss" not in row for row in rows):
         splits.remove("validation")
-    figures = [f"{split}_{figure}" for split in splits for figure in FIGURES]
+    evaluations = [f"{split}_{metric}" for split in splits for metric in METRICS]
     ends = ["seconds", "parameters", "threads", "error"]
-    return pd.DataFrame(rows, columns=[*settings[0], "seed", "epoch", "train_loss", *figures, *ends])
+    return pd.DataFrame(rows, columns=[*settings[0], "seed", "epoch", "train_loss", *evaluations, *ends])
 
 
 def _stopped(
-    stop: BaseException, table: pd.DataFrame, finished: int, runs: int, path: str | Path | None
+    stop: BaseException, table: pd.DataFrame, finished: int, total: int, path: str | Path | None
 ) -> StudyInterrupted | StudyStopped:
-    if path is not None:
-        kept = f"kept in {path}: call study again with this path, and only the others are trained."
-    else:
-        kept = (
-            "in this exception's table (import sys; sys.last_value.table). With a path, study would keep them and "
-            "could go on from there."
-        )
-    words = f"{finished} of {runs} trainings are finished, and {kept}"
+    progress = (NOT_SAVED if path is None else SAVED).format(finished=finished, total=total, path=path)
     if isinstance(stop, KeyboardInterrupt):
-        stopped = StudyInterrupted(words)
+        stopped = StudyInterrupted(progress)
     elif isinstance(stop, OSError):
-        stopped = StudyStopped(f"{stop} {words}")
+        stopped = StudyStopped(f"{stop} {progress}")
     else:
-        reason = str(stop) or "its work was cancelled"
-        stopped = StudyStopped(
-            f"The executor has lost its workers ({type(stop).__name__}: {reason}), by lack of memory perhaps, or "
-            f"killed from outside. {words} The executor is of no more use; make a new one."
-        )
+        fields = {"error": type(stop).__name__, "reason": str(stop) or CANCELLED, "progress": progress}
+        stopped = StudyStopped(WORKERS_LOST.format(**fields))
     stopped.table = table
     return stopped

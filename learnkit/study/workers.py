@@ -1,4 +1,4 @@
-"""Who trains: this process, or the workers of an executor."""
+"""Where runs are executed: in this process, or by the workers of an executor."""
 
 import tempfile
 import uuid
@@ -12,45 +12,46 @@ from pathlib import Path
 import torch
 
 from learnkit.data import LabelledImages
-from learnkit.study.run import Outcome, Run, attempt, failed
+from learnkit.study.run import Outcome, Run, execute, failed
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where workers get the data; two sources are the same if their names are."""
+    """Where workers get the data. Two sources are equal if their names are."""
 
     name: str
     fetch: Callable[[], LabelledImages] = field(compare=False)
 
 
-def train_here(runs: dict[int, Run], data: LabelledImages) -> Generator[tuple[int, Outcome], None, None]:
-    """Train one after the other, in this process."""
+def run_serial(runs: dict[int, Run], data: LabelledImages) -> Generator[tuple[int, Outcome], None, None]:
+    """Execute the runs one after another, in this process."""
     for number, run in runs.items():
-        yield number, attempt(run, data)
+        yield number, execute(run, data)
 
 
-def train_there(
+def run_on(
     runs: dict[int, Run], data: LabelledImages | Callable[[], LabelledImages], executor: Executor
 ) -> Generator[tuple[int, Outcome], None, None]:
-    """Let the executor train, and hand out what is finished as it comes.
+    """Submit the runs to an executor, and yield each outcome as it arrives.
 
     Raises
     ------
     ValueError
-        If the executor was shut down.
+        If the executor has been shut down.
     BrokenExecutor, CancelledError
-        If it lost its workers, or the work was taken from it; by then all that was finished has been handed out.
+        If it lost its workers, or its work was cancelled; every outcome that arrived has been yielded by then.
     """
     if not runs:
         return
     with _source(data) as source:
         try:
-            futures = {executor.submit(_attempt, run, source): number for number, run in runs.items()}
+            futures = {executor.submit(_execute, run, source): number for number, run in runs.items()}
         except BrokenExecutor:
             raise
         except RuntimeError as error:
             raise ValueError(
-                f"This executor takes no work any more ({error}), as after the end of its with block. Make a new one."
+                f"This executor accepts no more work ({error}), for example because its with block has ended. Create a "
+                "new one."
             ) from error
         lost = None
         try:
@@ -58,7 +59,7 @@ def train_there(
                 try:
                     outcome = future.result()
                 except (BrokenExecutor, CancelledError) as error:
-                    lost = error  # others may have come to their end before
+                    lost = error  # others may have finished before
                     continue
                 except Exception as error:  # such as a model that cannot be sent to a worker
                     outcome = failed(runs[futures[future]], error)
@@ -70,19 +71,19 @@ def train_there(
             raise lost
 
 
-def _attempt(run: Run, source: Source) -> Outcome:
-    return attempt(run, _fetched(source))
+def _execute(run: Run, source: Source) -> Outcome:
+    return execute(run, _fetched(source))
 
 
 @lru_cache(maxsize=1)
 def _fetched(source: Source) -> LabelledImages:
-    """The data, which a worker gets once and not for every run."""
+    """The data, which each worker fetches once and not for every run."""
     return source.fetch()
 
 
 @contextmanager
 def _source(data: LabelledImages | Callable[[], LabelledImages]) -> Iterator[Source]:
-    """A function that workers call, or a file that they open, since the data is too large to go with every run."""
+    """A function for workers to call, or a file for them to open, since the data is too large to send with each run."""
     name = uuid.uuid4().hex
     if callable(data):
         yield Source(name, data)
@@ -96,7 +97,7 @@ def _source(data: LabelledImages | Callable[[], LabelledImages]) -> Iterator[Sou
 def _read(file: Path) -> LabelledImages:
     if not file.exists():
         raise FileNotFoundError(
-            f"This worker does not see {file}, where the data is: it runs on another machine, or the study has ended. "
+            f"This worker cannot see {file}, which holds the data: it runs on another machine, or the study has ended. "
             'Give study a function instead of the data: partial(learnkit.data.load, "mnist", validation=10_000).'
         )
     return LabelledImages(**torch.load(file, weights_only=True))

@@ -42,4 +42,4 @@ def test_a_learner_runs_all_of_day_5_cools_the_chain_and_trains_four_heads(page,
     # An exercise that is open asks.
     cell = page.locator(".jp-CodeCell", has_text="my_attend").last
     scroll_to(cell)
-    expect(cell.locator(".jp-OutputArea")).to_contain_text("First, predict: three keys are one and the same vector")
+    expect(cell.locator(".jp-OutputArea")).to_contain_text("First, predict: Three keys are the same vector")
