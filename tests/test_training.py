@@ -330,7 +330,7 @@ def test_a_batch_larger_than_the_data_is_one_batch(few_images):
 
 
 def test_a_net_that_does_not_fit_the_data_raises_an_error_before_the_first_step(few_images):
-    with pytest.raises(ValueError, match="images of 784 pixels each; the first layer of this net takes 100"):
+    with pytest.raises(ValueError, match="images of 784 pixels each; the first layer of this net expects 100"):
         Training(FullyConnected((100, 10)), few_images)
     with pytest.raises(ValueError, match=r"labels go from 0 to 9, but the model has 7 outputs.*Give its last layer 10"):
         Training(FullyConnected((784, 7)), few_images)
