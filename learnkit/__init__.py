@@ -6,6 +6,8 @@ errors
     The errors that invalid arguments raise.
 doctor
     What is wrong with this machine, and the command that fixes it.
+threads
+    How many threads of the CPU a net is trained with.
 data
     MNIST as tensors.
 metrics
@@ -39,6 +41,7 @@ _MODULES = (
     "models",
     "plots",
     "study",
+    "threads",
     "training",
 )
 

@@ -21,7 +21,7 @@ LIBRARY = ROOT / "learnkit"
 # From the lowest layer to the highest. A module may import from itself and from the layers above it in this list.
 LAYERS = [
     ["errors"],
-    ["doctor"],
+    ["doctor", "threads"],
     ["data", "metrics", "models", "checkpoint"],
     ["training"],
     ["study"],

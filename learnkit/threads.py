@@ -1,0 +1,70 @@
+"""How many threads of the CPU a net is trained with.
+
+Threads that share an operation wait for the last of them, and they wait busily. For a small net that gains little on a
+quiet machine; on one where another program keeps a core occupied it costs a factor of ten and more, while one thread
+loses next to nothing (``course.py bench threads`` measures both). The number also decides in which order numbers are
+added, and with it the last digits of a training. So it depends on the size of the work alone, never on how busy the
+machine is: the same call gets the same number each time.
+
+Whoever sets the number is obeyed: by ``OMP_NUM_THREADS`` or ``MKL_NUM_THREADS``, by ``torch.set_num_threads``, or by
+the ``threads`` of `learnkit.training.Training` and `learnkit.study.study`.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+LARGE = 2_000_000_000  # weights × images in a step; Day 1's net has 27 million with batches of 200
+_ALL = torch.get_num_threads()  # what torch takes unless told otherwise
+_defaults = {_ALL}  # another number than these was set by the user
+_SET_OUTSIDE = any(name in os.environ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"))
+
+
+def use_one() -> None:
+    """Compute with one thread from here on, as suits nets as small as this course's; an explicit setting is kept."""
+    if _number_set_by_user() is None:
+        _defaults.add(1)
+        torch.set_num_threads(1)
+
+
+def number_for(model: nn.Module, batch_size: int) -> int:
+    """The number of threads for training a model: one for a small net, all for one some hundred times larger.
+
+    Parameters
+    ----------
+    model
+        Each of its weights is multiplied with each image at least once forward and twice backward.
+    batch_size
+        Images in a step.
+
+    Returns
+    -------
+    int
+        What the user has set, if anything was set.
+    """
+    if (number := _number_set_by_user()) is not None:
+        return number
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    return _ALL if weights * batch_size >= LARGE else 1
+
+
+@contextmanager
+def using(number: int) -> Iterator[None]:
+    """Compute with so many threads within a ``with`` block, and with as many as before after it.
+
+    PyTorch keeps a number for each thread of Python, so blocks may overlap in several of these.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _number_set_by_user() -> int | None:
+    number = torch.get_num_threads()
+    return number if _SET_OUTSIDE or number not in _defaults else None
