@@ -1,11 +1,11 @@
 """learnkit: the library under a hands-on introduction to neural networks.
 
-Its rooms, from the ground up; a room knows only those above it in this list:
+Its modules, from the lowest layer to the highest; a module imports only from those above it in this list:
 
 errors
-    How bad input is answered.
+    The errors that invalid arguments raise.
 doctor
-    What is wrong with this machine, and the command that mends it.
+    What is wrong with this machine, and the command that fixes it.
 threads
     How many threads of the CPU a net is trained with.
 data
@@ -25,14 +25,14 @@ plots
 exercises
     Checks for what the learner writes.
 labs
-    Pictures that answer while you move something; the only room that imports widgets.
+    Interactive pictures that change while you move a slider; the only module that imports widgets.
 """
 
 from importlib import import_module
 
 __version__ = "0.1.0"
 
-_ROOMS = (
+_MODULES = (
     "checkpoint",
     "data",
     "doctor",
@@ -49,12 +49,12 @@ _ROOMS = (
 
 
 def __getattr__(name: str):
-    # A room is imported when it is first entered: `import learnkit` loads neither torch nor matplotlib, and the doctor
-    # can speak where torch cannot be imported.
-    if name in _ROOMS:
+    # A module is imported when it is first used: `import learnkit` loads neither torch nor matplotlib, and the doctor
+    # works where torch cannot be imported.
+    if name in _MODULES:
         return import_module(f"learnkit.{name}")
-    raise AttributeError(f"learnkit has no room called {name!r}; it has {', '.join(_ROOMS)}")
+    raise AttributeError(f"learnkit has no module called {name!r}; its modules are {', '.join(_MODULES)}")
 
 
 def __dir__() -> list[str]:
-    return [*_ROOMS]
+    return [*_MODULES]

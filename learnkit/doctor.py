@@ -1,7 +1,7 @@
-"""What is wrong with this machine, and the command that mends it.
+"""What is wrong with this machine, and the command that fixes it.
 
-``python -m learnkit.doctor`` prints the whole examination. Nothing here imports torch before it is asked to, so that
-the doctor can speak where torch cannot be imported.
+``python -m learnkit.doctor`` prints all findings. Nothing here imports torch until a function needs it, so the doctor
+works where torch cannot be imported.
 """
 
 import platform
@@ -19,8 +19,8 @@ from learnkit.errors import unknown
 if TYPE_CHECKING:
     import torch
 
-TOGETHER = f'"{sys.executable}" -m pip install --force-reinstall torch torchvision'
-MATCHED = (  # uv asks the driver which CUDA it can run and takes the build of torch that was made for it
+REINSTALL_TORCH = f'"{sys.executable}" -m pip install --force-reinstall torch torchvision'
+REINSTALL_TORCH_FOR_DRIVER = (  # uv asks the driver which CUDA it supports and installs the build of torch for it
     f'"{sys.executable}" -m pip install uv\n'
     f'"{sys.executable}" -m uv pip install --python "{sys.executable}" --torch-backend=auto --reinstall '
     "torch torchvision"
@@ -29,53 +29,57 @@ MATCHED = (  # uv asks the driver which CUDA it can run and takes the build of t
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong, in one sentence, and the command that mends it (empty if there is nothing to be mended)."""
+    """What is wrong, in one sentence, and the command that fixes it (empty if no command can)."""
 
     sentence: str
     command: str = ""
 
     def __str__(self) -> str:
-        return f"{self.sentence} This mends it:\n{self.command}" if self.command else self.sentence
+        return f"{self.sentence} This fixes it:\n{self.command}" if self.command else self.sentence
 
 
-def choose_device(wanted: "str | torch.device | None" = None) -> "torch.device":
-    """The device to compute on: what is wanted, else CUDA, else MPS (a Mac's GPU), else the CPU.
+def choose_device(requested: "str | torch.device | None" = None) -> "torch.device":
+    """The device to compute on: the one asked for, else CUDA, else MPS (a Mac's GPU), else the CPU.
 
     Raises
     ------
     RuntimeError
-        If a GPU is wanted and cannot be used; the message is the doctor's.
+        If a GPU is asked for and cannot be used; the message says why.
     ValueError
-        If there is no such kind of device.
+        If there is no device of that name.
     """
     import torch
 
     usable = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted is None:
+    if requested is None:
         return torch.device(next(kind for kind, is_usable in usable.items() if is_usable))
     try:
-        device = torch.device(wanted)
+        device = torch.device(requested)
     except RuntimeError as error:
-        raise unknown("device", wanted, usable) from error
+        raise unknown("device", requested, usable) from error
     if not usable.get(device.type, True):
-        raise RuntimeError(f"{str(wanted)!r} was asked for and cannot be used. {why_no_gpu() or ''}".rstrip())
+        raise RuntimeError(
+            f"The device {str(requested)!r} was requested but cannot be used. {why_no_gpu() or ''}".rstrip()
+        )
     if device.type == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
         last = torch.cuda.device_count() - 1
-        raise RuntimeError(f"{str(wanted)!r} was asked for, and the last GPU of this machine is 'cuda:{last}'.")
+        raise RuntimeError(
+            f"The device {str(requested)!r} was requested, but the last GPU of this machine is 'cuda:{last}'."
+        )
     return device
 
 
 def why_no_gpu() -> Diagnosis | None:
-    """Why torch has no GPU here; None if it has one."""
+    """Why torch cannot use a GPU on this machine; None if it can."""
     import torch
 
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         return None
     if sys.platform == "darwin":
         return Diagnosis(
-            "torch can use the GPU of a Mac that has Apple silicon and a recent macOS; this one is not such."
+            "torch can use a Mac's GPU only with Apple silicon and a recent macOS; this Mac lacks one or both."
         )
-    driver_cuda = cuda_of_driver()
+    driver_cuda = driver_cuda_version()
     if driver_cuda is None and not has_nvidia_card():
         return Diagnosis("There is no NVIDIA GPU in this machine; the course runs on its CPU.")
     if driver_cuda is None:
@@ -85,38 +89,39 @@ def why_no_gpu() -> Diagnosis | None:
         )
     if torch.version.cuda is None:
         return Diagnosis(
-            "There is an NVIDIA GPU with a driver, but the torch installed here is a build for CPUs.", MATCHED
+            "There is an NVIDIA GPU with a driver, but the torch installed here is a build for CPUs.",
+            REINSTALL_TORCH_FOR_DRIVER,
         )
     if _version(torch.version.cuda) > _version(driver_cuda):
         return Diagnosis(
             f"The torch installed here was built for CUDA {torch.version.cuda}, and this machine's driver goes up to "
             f"CUDA {driver_cuda}.",
-            MATCHED,
+            REINSTALL_TORCH_FOR_DRIVER,
         )
     return Diagnosis(
-        f"There is an NVIDIA GPU, its driver knows CUDA {driver_cuda}, torch was built for CUDA {torch.version.cuda}, "
-        "and still torch cannot use it; after an update of the driver, a restart of the machine helps."
+        f"There is an NVIDIA GPU, its driver supports CUDA {driver_cuda}, and torch was built for CUDA "
+        f"{torch.version.cuda}, but torch cannot use the GPU. If the driver was updated, restart the machine."
     )
 
 
 def explain_import_error(error: Exception) -> Diagnosis:
-    """Why an import failed, from the error that it raised."""
+    """Why an import failed, judging by the error that it raised."""
     if "torchvision::nms" in str(error):
         return Diagnosis(
             f"torch and torchvision were not built for each other ({_build('torch')} beside {_build('torchvision')}), "
-            "so torchvision cannot be imported; they have to be installed together, from one place.",
-            TOGETHER,
+            "so torchvision cannot be imported; install both together, from the same package index.",
+            REINSTALL_TORCH,
         )
     if isinstance(error, ModuleNotFoundError) and error.name:
         return Diagnosis(
             f"The package {error.name} is not installed for {sys.executable}.",
             f'"{sys.executable}" -m pip install {error.name.partition(".")[0]}',
         )
-    return Diagnosis(f"The import failed with: {error}", TOGETHER)
+    return Diagnosis(f"The import failed with this error: {error}", REINSTALL_TORCH)
 
 
-def cuda_of_driver() -> str | None:
-    """The newest CUDA that the NVIDIA driver can run, such as ``"12.4"``; None without a driver that answers."""
+def driver_cuda_version() -> str | None:
+    """The newest CUDA that the NVIDIA driver supports, such as ``"12.4"``; None without a working driver."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return None
@@ -126,10 +131,10 @@ def cuda_of_driver() -> str | None:
 
 
 def has_nvidia_card() -> bool:
-    """Whether an NVIDIA graphics card is plugged in, with or without a driver."""
+    """Whether this machine has an NVIDIA graphics card, with or without a driver."""
     if sys.platform == "win32":
-        question = "(Get-CimInstance Win32_VideoController).Name"
-        answer = subprocess.run(["powershell", "-Command", question], capture_output=True, text=True, check=False)
+        query = "(Get-CimInstance Win32_VideoController).Name"
+        answer = subprocess.run(["powershell", "-Command", query], capture_output=True, text=True, check=False)
         return "nvidia" in answer.stdout.lower()
     return any(
         (device / "vendor").read_text().strip() == "0x10de" and (device / "class").read_text().startswith("0x03")
@@ -142,17 +147,17 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def _build(package: str) -> str:
-    """A package with the build that its version names: ``torch 2.13.0+cpu``. It need not be possible to import it."""
+    """A package and its version with its build, such as ``torch 2.13.0+cpu``, without importing it."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
         return f"{package} {version(package)}"
     except PackageNotFoundError:
-        return f"no {package}"
+        return f"{package} (not installed)"
 
 
 def examine() -> str:
-    """The whole examination, as text."""
+    """All findings about this machine, as text."""
     lines = [f"Python {platform.python_version()} on {platform.system()}, {sys.executable}"]
     for package in ("torch", "torchvision"):
         lines.append(_build(package))

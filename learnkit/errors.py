@@ -1,4 +1,4 @@
-"""How bad input is answered, everywhere in the same words."""
+"""The errors that invalid arguments raise, worded the same everywhere."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -6,16 +6,16 @@ from numbers import Integral
 
 
 def unknown(what: str, given: object, known: Iterable[str]) -> ValueError:
-    """The error for a name that is not on the list, with the list and the nearest name on it.
+    """The error for a name that is not one of the known ones; it lists those, and suggests the closest.
 
     Parameters
     ----------
     what
-        What the name is of, for example ``"activation"``.
+        What the name stands for, such as ``"activation"``.
     given
         What was passed.
     known
-        The names that would have been right.
+        The valid names.
 
     Returns
     -------

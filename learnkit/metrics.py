@@ -1,10 +1,11 @@
 """Accuracy, precision, recall and F1, all from one confusion matrix.
 
-A confusion matrix counts: row *t*, column *p* is the number of images whose true class is *t* and which were predicted
-to be *p*. Matrices add up, so batches, workers and epochs stream: add them and ask the sum. Every function also takes a
-stack of matrices, ``(..., classes, classes)``, and answers for each of them.
+Entry (*t*, *p*) of a confusion matrix is the number of images of class *t* that were predicted as class *p*. Matrices
+of batches, workers or epochs can be added, and the sum is the matrix of them all. Every function also takes a stack of
+matrices, ``(..., classes, classes)``, and returns a value for each.
 
-Where a share is of nothing (0/0: no image was predicted to be a class) it is ``zero_division``, as in scikit-learn.
+A ratio that is undefined (0/0, such as the precision of a class that was never predicted) is ``zero_division``, as in
+scikit-learn.
 """
 
 from typing import TYPE_CHECKING, Literal, get_args
@@ -26,26 +27,27 @@ Average = Literal["macro", "micro", "weighted"]
 def confusion_matrix(
     labels: Integer[Tensor, " items"], predictions: Integer[Tensor, " items"], num_classes: int
 ) -> Int64[Tensor, "true predicted"]:
-    """Count how often each class was predicted to be which.
+    """Count how often each class was predicted as each class.
 
     Parameters
     ----------
     labels
         The true classes, 0 to ``num_classes - 1``.
     predictions
-        The predicted ones.
+        The predicted classes, in the same order.
     num_classes
         The number of classes.
 
     Returns
     -------
     Tensor
-        ``(num_classes, num_classes)``: rows are true classes, columns predicted ones.
+        ``(num_classes, num_classes)``: rows are true classes, columns predicted classes.
 
     Raises
     ------
     ValueError
-        If the two are not lists of whole numbers of one length, on one device, within the classes.
+        If labels or predictions are not whole numbers from 0 to ``num_classes - 1``, or the two differ in length or
+        device.
     """
     check_whole_number("num_classes", num_classes)
     for name, values in (("labels", labels), ("predictions", predictions)):
@@ -58,26 +60,26 @@ def confusion_matrix(
 def confusion_matrix_at_thresholds(
     labels: Integer[Tensor, " items"], scores: Real[Tensor, " items"], thresholds: Real[Tensor, " thresholds"]
 ) -> Int64[Tensor, "thresholds 2 2"]:
-    """The 2 × 2 confusion matrix for every threshold at once; a score at or above the threshold is predicted positive.
+    """The 2 × 2 confusion matrix at every threshold; a score at or above the threshold is predicted positive.
 
     Parameters
     ----------
     labels
         0 (negative) or 1 (positive).
     scores
-        Higher means more likely positive, in any unit.
+        A higher score means more likely positive; the scale does not matter.
     thresholds
-        In any order, in the unit of the scores.
+        In any order, on the scale of the scores.
 
     Returns
     -------
     Tensor
-        ``(thresholds, 2, 2)``; of each matrix ``[[TN, FP], [FN, TP]]``.
+        ``(thresholds, 2, 2)``; each matrix is ``[[TN, FP], [FN, TP]]``.
 
     Raises
     ------
     ValueError
-        As `confusion_matrix`, and for a score or threshold that is not a number.
+        As for `confusion_matrix`, or if a score or threshold is NaN.
     """
     _check_classes("labels", labels, 2)
     _check_pair("labels", labels, "scores", scores)
@@ -85,7 +87,7 @@ def confusion_matrix_at_thresholds(
         if values.is_floating_point() and values.isnan().any():
             raise ValueError(f"{int(values.isnan().sum())} of the {len(values)} {name} are NaN; expected numbers.")
     ascending, order = thresholds.to(scores.device).sort()
-    # How many thresholds each score reaches; then, per label, how many scores reach at least so many.
+    # How many thresholds each score reaches; then, per label, how many scores reach at least that many.
     reached = torch.bucketize(scores, ascending, right=True)
     levels = len(ascending) + 1
     counts = torch.bincount(labels.long() * levels + reached, minlength=2 * levels).view(2, levels)
@@ -96,13 +98,13 @@ def confusion_matrix_at_thresholds(
 
 
 def accuracy(matrix: Int64[Tensor, "... true predicted"]) -> Float64[Tensor, "..."]:
-    """The share that was predicted right: the diagonal over everything."""
+    """The fraction of correct predictions: the sum of the diagonal over the sum of all entries."""
     matrix = _counts(matrix)
     return matrix.diagonal(dim1=-2, dim2=-1).sum(-1) / matrix.sum((-2, -1))
 
 
 def baseline(matrix: Int64[Tensor, "... true predicted"]) -> Float64[Tensor, "..."]:
-    """The accuracy of always naming the commonest class: what any model has to beat."""
+    """The accuracy of always predicting the most frequent class, which any model has to beat."""
     matrix = _counts(matrix)
     return matrix.sum(-1).amax(-1) / matrix.sum((-2, -1))
 
@@ -110,63 +112,69 @@ def baseline(matrix: Int64[Tensor, "... true predicted"]) -> Float64[Tensor, "..
 def precision(
     matrix: Int64[Tensor, "... true predicted"], average: Average | None = "macro", zero_division: float = 0.0
 ) -> Float64[Tensor, "..."]:
-    """Of those that were predicted to be a class, the share that is.
+    """The fraction of the predictions of a class that are correct.
 
     Parameters
     ----------
     matrix
         A confusion matrix, or a stack of them.
     average
-        ``None`` gives one number a class. ``"macro"`` is their mean, each class counting alike, over the classes that
-        occur among the labels or the predictions; ``"weighted"`` is the mean in which a class counts as often as it
-        occurs among the labels; ``"micro"`` pools the counts of all classes first, which makes precision, recall and F1
-        all equal to accuracy.
+        ``None`` gives a value for each class. ``"macro"`` is their unweighted mean over the classes that occur among
+        the labels or the predictions; ``"weighted"`` is their mean weighted by how often each class occurs among the
+        labels; ``"micro"`` pools the counts of all classes first, which makes precision, recall and F1 all equal to
+        accuracy.
     zero_division
-        What 0/0 shall be: 0, 1, or NaN, which leaves the class out of a mean.
+        The value of 0/0: 0, 1, or NaN, which leaves the class out of a mean.
 
     Returns
     -------
     Tensor
         float64; ``(..., classes)`` if ``average`` is None, else ``(...)``.
     """
-    right, _, predicted = _right_true_predicted(matrix)
-    return _average(right, predicted, matrix, average, zero_division)
+    correct, _, predicted = _correct_true_predicted(matrix)
+    return _average(correct, predicted, matrix, average, zero_division)
 
 
 def recall(
     matrix: Int64[Tensor, "... true predicted"], average: Average | None = "macro", zero_division: float = 0.0
 ) -> Float64[Tensor, "..."]:
-    """Of those that are of a class, the share that was found. Parameters as for `precision`."""
-    right, true, _ = _right_true_predicted(matrix)
-    return _average(right, true, matrix, average, zero_division)
+    """The fraction of the images of a class that were predicted as that class. Parameters as for `precision`."""
+    correct, true, _ = _correct_true_predicted(matrix)
+    return _average(correct, true, matrix, average, zero_division)
 
 
 def f1(
     matrix: Int64[Tensor, "... true predicted"], average: Average | None = "macro", zero_division: float = 0.0
 ) -> Float64[Tensor, "..."]:
-    """The harmonic mean of precision and recall, class by class, then averaged. Parameters as for `precision`.
+    """The harmonic mean of precision and recall of each class, then averaged. Parameters as for `precision`.
 
-    With ``"macro"`` this is the mean of the classes' F1, not the harmonic mean of the two macro averages.
+    With ``"macro"`` this is the mean of the F1 of the classes, not the harmonic mean of macro precision and recall.
     """
-    right, true, predicted = _right_true_predicted(matrix)
-    return _average(2 * right, true + predicted, matrix, average, zero_division)
+    correct, true, predicted = _correct_true_predicted(matrix)
+    return _average(2 * correct, true + predicted, matrix, average, zero_division)
 
 
 def report(matrix: Int64[Tensor, "true predicted"], classes: "Sequence[str] | None" = None) -> "pd.DataFrame":
-    """Precision, recall and F1 of every class, their averages, and what they have to be compared with.
+    """Precision, recall and F1 of every class, their averages, accuracy and the baseline.
 
     Parameters
     ----------
     matrix
         A confusion matrix.
     classes
-        What the classes are called; by default their numbers.
+        The names of the classes; by default their numbers.
 
     Returns
     -------
     pandas.DataFrame
-        A row a class, then ``macro``, ``weighted``, ``accuracy`` (which is the micro average of all three) and
-        ``baseline`` (the accuracy of always naming the commonest class). ``images`` is how many the row speaks of.
+        A row for each class, then ``macro``, ``weighted``, ``accuracy`` (the micro average of all three) and
+        ``baseline`` (the accuracy of always predicting the most frequent class). The column ``images`` is the number
+        of images behind each row.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many names as classes.
     """
     import pandas as pd
 
@@ -186,38 +194,40 @@ def report(matrix: Int64[Tensor, "true predicted"], classes: "Sequence[str] | No
 def _average(
     part: Tensor, whole: Tensor, matrix: Tensor, average: Average | None, zero_division: float
 ) -> Float64[Tensor, "..."]:
-    """``part / whole`` for each class, averaged in the way that is asked for."""
+    """``part / whole`` for each class, averaged as requested."""
     if average == "micro":
         part, whole = part.sum(-1), whole.sum(-1)
-    share = torch.where(whole == 0, torch.tensor(zero_division, dtype=torch.float64), part / whole)
+    ratio = torch.where(whole == 0, torch.tensor(zero_division, dtype=torch.float64), part / whole)
     if average is None or average == "micro":
-        return share
+        return ratio
     if average not in get_args(Average):
         raise unknown("average", average, get_args(Average))
-    _, true, predicted = _right_true_predicted(matrix)
-    defined = ~share.isnan()  # NaN is here only where zero_division asks for it, and leaves the class out
+    _, true, predicted = _correct_true_predicted(matrix)
+    defined = ~ratio.isnan()  # NaN occurs only if it is zero_division, and leaves the class out
     occurs = (true + predicted > 0) * defined.double()
     weight = true * defined if average == "weighted" else occurs
-    # As in scikit-learn: if only classes without a weight are left, they count alike.
+    # As in scikit-learn: if only classes of weight 0 are left, they are weighted equally.
     weight = torch.where(weight.sum(-1, keepdim=True) == 0, occurs, weight)
-    return (share.nan_to_num() * weight).sum(-1) / weight.sum(-1)
+    return (ratio.nan_to_num() * weight).sum(-1) / weight.sum(-1)
 
 
-def _right_true_predicted(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """How many of each class were predicted right, are there, and were predicted: three times ``(..., classes)``."""
+def _correct_true_predicted(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """For each class the number of correct predictions, of images and of predictions, each ``(..., classes)``."""
     matrix = _counts(matrix)
     return matrix.diagonal(dim1=-2, dim2=-1), matrix.sum(-1), matrix.sum(-2)
 
 
 def _counts(matrix: Tensor) -> Float64[Tensor, "... true predicted"]:
-    """The matrix as float64 in main memory (not every GPU has float64), once it is seen to be one of counts."""
+    """The matrix as float64 on the CPU, since not every GPU has float64, after checking that it holds counts."""
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
         raise ValueError(
             f"A confusion matrix is square; this tensor has the shape {tuple(matrix.shape)}. Make one with "
             "confusion_matrix(labels, predictions, num_classes)."
         )
     if matrix.is_floating_point() or matrix.is_complex() or matrix.dtype == torch.bool:
-        raise ValueError(f"A confusion matrix holds counts, which are whole numbers; this one is of {matrix.dtype}.")
+        raise ValueError(
+            f"A confusion matrix holds counts, which are whole numbers; this one has the dtype {matrix.dtype}."
+        )
     matrix = matrix.cpu()
     if (matrix < 0).any():
         raise ValueError(f"A confusion matrix holds counts; the smallest number in this one is {matrix.min()}.")
@@ -228,26 +238,26 @@ def _counts(matrix: Tensor) -> Float64[Tensor, "... true predicted"]:
 
 def _check_classes(name: str, values: Tensor, num_classes: int) -> None:
     if not isinstance(values, Tensor):
-        raise TypeError(f"{name} are a {type(values).__name__}; expected a tensor: torch.as_tensor({name}).")
+        raise TypeError(f"{name} are of type {type(values).__name__}; expected a tensor: torch.as_tensor({name}).")
     if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
         advice = " For the class with the highest logit, take logits.argmax(dim=1)." if name == "predictions" else ""
-        raise ValueError(f"{name} are of {values.dtype}; expected whole numbers, such as torch.int64.{advice}")
+        raise ValueError(f"{name} have the dtype {values.dtype}; expected whole numbers, such as torch.int64.{advice}")
     if values.ndim != 1:
         raise ValueError(f"{name} have the shape {tuple(values.shape)}; expected one axis, a class for each item.")
     if len(values) == 0:
-        raise ValueError(f"{name} are empty; there is nothing to count.")
+        raise ValueError(f"{name} are empty; expected at least one.")
     low, high = (int(value) for value in values.aminmax())
     if low < 0 or high >= num_classes:
-        wrong = low if low < 0 else high
-        raise ValueError(f"{name} contain {wrong}; with {num_classes} classes they go from 0 to {num_classes - 1}.")
+        invalid = low if low < 0 else high
+        raise ValueError(f"{name} contain {invalid}; with {num_classes} classes they go from 0 to {num_classes - 1}.")
 
 
 def _check_pair(name: str, values: Tensor, other_name: str, others: Tensor) -> None:
     if values.shape != others.shape:
         raise ValueError(
-            f"There are {values.numel():,} {name} and {others.numel():,} {other_name}; expected one of each per item."
+            f"There are {values.numel():,} {name} and {others.numel():,} {other_name}; expected equally many."
         )
     if values.device != others.device:
         raise ValueError(
-            f"{name} lie on {values.device} and {other_name} on {others.device}; move one of them with .to(...)."
+            f"{name} are on {values.device} and {other_name} on {others.device}; move one of them with .to(...)."
         )

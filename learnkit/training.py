@@ -6,7 +6,7 @@
     for epoch, step, loss in training:
         ...
 
-Who iterates decides everything else. To pause is not to ask for the next step; to go on is to ask again; a checkpoint
+Whoever iterates decides everything else. To pause, stop asking for the next step; to continue, ask again. A checkpoint
 is the state between two steps.
 """
 
@@ -31,25 +31,25 @@ from learnkit.errors import check_whole_number, unknown
 from learnkit.threads import number_for, using
 
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-STEPS_BETWEEN_CHECKS = 50  # to look whether the loss is finite is to wait for the device, so not at every step
-IMAGES_AT_ONCE = 2_000  # in an evaluation: enough to be fast, few enough for a wide net's memory
+STEPS_BETWEEN_CHECKS = 50  # checking that the loss is finite waits for the device, so it is not done at every step
+EVAL_BATCH_SIZE = 2_000  # images: enough to be fast, few enough for the activations of a wide net to fit in memory
 
 
 class Progress(NamedTuple):
-    """What `Training` hands out after each step."""
+    """What `Training` yields after each step."""
 
-    epoch: int  # 1 is the first
-    step: int  # 1 is the first; it counts on from epoch to epoch
-    loss: Float[Tensor, ""]  # of this step's batch, before the step; on the device: to read it is to wait for it
+    epoch: int  # counted from 1
+    step: int  # counted from 1, over all epochs
+    loss: Float[Tensor, ""]  # of this step's batch, before the update; on the device, so reading it waits for the step
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss became NaN or infinite. The model has its last finite weights again."""
+    """The loss or a weight became NaN or infinite. The model has its last finite weights again."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How a model does on a part of the data."""
+    """How a model performs on one split of the data."""
 
     loss: float  # mean cross-entropy, in nats
     labels: Int64[Tensor, " images"]
@@ -57,7 +57,7 @@ class Evaluation:
 
     @property
     def predictions(self) -> Int64[Tensor, " images"]:
-        """For each image the class with the largest logit."""
+        """The class with the largest logit, for each image."""
         return self.logits.argmax(1)
 
     @property
@@ -67,16 +67,16 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """The share of images that is predicted right."""
+        """The fraction of images that are classified correctly."""
         return metrics.accuracy(self.confusion_matrix).item()
 
 
 class Training(Iterator[Progress]):
-    """Train a model on labelled images, a step each time that the next one is asked for.
+    """Train a model on labelled images, one step each time the next item is requested.
 
-    In every epoch the images come in a new random order, in batches; of each batch, the cross-entropy's gradient moves
-    the weights. The order is drawn on the CPU by a generator of this training's own: it is the same on every device,
-    and torch's global generator is neither read nor moved.
+    In every epoch the images come in a new random order, in batches; each step follows the gradient of the
+    cross-entropy on one batch. The order is drawn on the CPU from this training's own generator, so it is the same on
+    every device, and torch's global generator is neither read nor advanced.
 
     Parameters
     ----------
@@ -84,35 +84,35 @@ class Training(Iterator[Progress]):
         Takes ``(batch, height, width)`` and returns logits, ``(batch, classes)``. It is moved to the device and trained
         in place.
     data
-        What to train on, as `learnkit.data.load` returns it. What does not lie on the device is copied there once.
+        What to train on, as returned by `learnkit.data.load`. It is copied to the device once, unless it is there.
     epochs
         How many times to go through all training images.
     batch_size
-        Images in a step. The last batch of an epoch may be smaller; a number above all makes one batch of all.
+        Images in a step. The last batch of an epoch may be smaller; with more than there are, one batch holds all.
     optimizer
         ``"sgd"``, ``"adam"`` or ``"adamw"``, as in torch.optim, with its defaults.
     learning_rate
-        The length of the optimizer's steps.
+        The step size of the optimizer.
     seed
-        Of the order of the images.
+        For the order of the images.
     device
         Where to compute; by default CUDA, else MPS, else the CPU.
     threads
-        Of the CPU, for each step; by default one for a small net and more for a large one, see `learnkit.threads`.
+        CPU threads for each step; by default one for a small net and more for a large one, see `learnkit.threads`.
 
     Attributes
     ----------
     step
-        How many steps were made.
+        How many steps have been made.
     steps_per_epoch
-        How many make an epoch; ``len(training)`` is how many make the whole training.
+        How many steps make an epoch; ``len(training)`` is how many make the whole training.
 
     Raises
     ------
     ValueError
-        For settings, images or labels that cannot be trained with.
+        For invalid settings, or images or labels that do not fit the model.
     RuntimeError
-        If the device asked for cannot be used; the message is the doctor's.
+        If the requested device cannot be used; the message says why.
     """
 
     def __init__(
@@ -128,7 +128,12 @@ class Training(Iterator[Progress]):
         device: str | torch.device | None = None,
         threads: int | None = None,
     ) -> None:
-        _check_settings(epochs, batch_size, optimizer, learning_rate)
+        check_whole_number("epochs", epochs)
+        check_whole_number("batch_size", batch_size)
+        if optimizer not in OPTIMIZERS:
+            raise unknown("optimizer", optimizer, OPTIMIZERS)
+        if not isinstance(learning_rate, Real) or not 0 < learning_rate < math.inf:  # NaN fails this too
+            raise ValueError(f"learning_rate={learning_rate!r}; expected a number above 0, such as 0.01.")
         if threads is not None:
             check_whole_number("threads", threads)
         self.device = choose_device(device)
@@ -154,14 +159,14 @@ class Training(Iterator[Progress]):
         return self.epochs * self.steps_per_epoch
 
     def __next__(self) -> Progress:
-        """Make one step.
+        """Make one training step.
 
         Raises
         ------
         TrainingDiverged
-            At the check, every 50 steps and at the end of an epoch, that finds a loss or a weight NaN or infinite.
+            If a loss or a weight is NaN or infinite. This is checked every 50 steps and at the end of each epoch.
         StopIteration
-            When all epochs are done.
+            When all epochs are finished.
         """
         if self.step >= len(self):
             raise StopIteration
@@ -183,25 +188,22 @@ class Training(Iterator[Progress]):
         return Progress(finished_epochs + 1, self.step, loss)
 
     def evaluate(self, split: str = "test") -> Evaluation:
-        """How the model does now on ``"test"``, ``"validation"`` or ``"train"`` images.
+        """How the model performs now on the ``"test"``, ``"validation"`` or ``"train"`` images.
 
         Raises
         ------
         ValueError
-            If there is no such part, or nothing in it.
+            If there is no such split, or it is empty.
         """
         images, labels = self.data.split(split)
         if len(images) == 0:
-            raise ValueError(
-                f"There are no {split} images in this data. Hold some out of the training images: "
-                "load(..., validation=10_000)."
-            )
-        with _evaluating(self.model), using(self.threads):
-            logits = torch.cat([self.model(some) for some in images.split(IMAGES_AT_ONCE)])
+            raise ValueError(f"There are no {split} images. Hold out training images: load(..., validation=10_000).")
+        with _eval_mode(self.model), using(self.threads):
+            logits = torch.cat([self.model(batch) for batch in images.split(EVAL_BATCH_SIZE)])
         return Evaluation(cross_entropy(logits, labels).item(), labels, logits)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on from here, bit for bit: a copy, which later steps do not change."""
+        """Everything needed to continue from here, bit for bit: a copy, which later steps do not change."""
         return deepcopy(
             {
                 "settings": self._settings,
@@ -213,36 +215,36 @@ class Training(Iterator[Progress]):
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state; if it does not fit, nothing is changed.
+        """Continue from a state; if it does not fit, nothing is changed.
 
         Raises
         ------
         ValueError
-            If this is no state of a training, or one of another net, optimizer, batch size or data set.
+            If this is not the state of a training, or is one of another net, optimizer, batch size or data set.
         """
-        own = self.state_dict()
+        current = self.state_dict()
         try:
-            checkpoint.check_fits(state, own)
+            checkpoint.check_fits(state, current)
             self._restore(state)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            self._restore(own)
+            self._restore(current)
             raise ValueError(f"This checkpoint cannot be loaded here. {error}") from error
         self._losses.clear()
         self._keep_weights()
 
     def save(self, path: str | Path) -> None:
-        """Write the state to a file, which holds either the old state or the new one, never half of one."""
+        """Write the state to a file. If that is interrupted, the file still holds the old state."""
         checkpoint.write(self.state_dict(), Path(path))
 
     def load(self, path: str | Path) -> None:
-        """Go on from a file that `save` wrote; if it does not fit, nothing is changed.
+        """Continue from a file written by `save`; if it does not fit, nothing is changed.
 
         Raises
         ------
         FileNotFoundError
             If there is no such file.
         ValueError
-            If it is cut short, no checkpoint, or does not fit (see `load_state_dict`).
+            If it is truncated, not a checkpoint, or does not fit (see `load_state_dict`).
         """
         self.load_state_dict(checkpoint.read(Path(path)))
 
@@ -263,11 +265,10 @@ class Training(Iterator[Progress]):
         self._kept_at = self.step
 
     def _check_finite(self) -> None:
-        """The one place where something is read from the device: one number, unless the training has diverged."""
+        """The only place that reads from the device: one number, unless the training has diverged."""
         losses = torch.stack(self._losses)
         self._losses.clear()
-        parameters = self.model.parameters()
-        if torch.stack([losses.isfinite().all(), *(weights.isfinite().all() for weights in parameters)]).all():
+        if torch.stack([tensor.isfinite().all() for tensor in (losses, *self.model.parameters())]).all():
             self._keep_weights()
             return
         wrong = (~losses.isfinite()).nonzero().flatten().tolist()
@@ -276,28 +277,28 @@ class Training(Iterator[Progress]):
         self.model.load_state_dict(self._kept)
         rate = self._optimizer.param_groups[0]["lr"]
         raise TrainingDiverged(
-            f"{what} at step {step} (epoch {(step - 1) // self.steps_per_epoch + 1}). The model has the weights of "
-            f"step {self._kept_at} again, the last that were seen to be finite. The learning rate is {rate:g}: try "
+            f"{what} at step {step} (epoch {(step - 1) // self.steps_per_epoch + 1}). The model was reset to the "
+            f"weights of step {self._kept_at}, the last known to be finite. The learning rate is {rate:g}: try "
             f"{rate / 10:g}. If that does not help, look for NaN in the images."
         )
 
     def _check_model_fits(self, labels: Int64[Tensor, " train"]) -> None:
-        """Try one image, so that what does not fit is said now and not in the middle of a loop."""
-        with _evaluating(self.model):
+        """Try one image, so that a model that does not fit raises an error now and not in the middle of a loop."""
+        with _eval_mode(self.model):
             logits = self.model(self.data.train_images[:1])
         if logits.ndim != 2:
             raise ValueError(f"The model returns {tuple(logits.shape)} for one image; expected (1, classes).")
         low, high = (int(label) for label in labels.aminmax())
         if low < 0 or high >= logits.shape[1]:
             raise ValueError(
-                f"The labels go from {low} to {high}, and the model has {logits.shape[1]} outputs, for the classes 0 "
+                f"The labels go from {low} to {high}, but the model has {logits.shape[1]} outputs, for the classes 0 "
                 f"to {logits.shape[1] - 1}. Give its last layer {high + 1} neurons."
             )
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Without gradients, and with dropout and the like switched off."""
+def _eval_mode(model: nn.Module) -> Iterator[None]:
+    """No gradients, and modules such as dropout in evaluation mode; afterwards the model is in its old mode again."""
     was_training = model.training
     model.eval()
     try:
@@ -305,12 +306,3 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
             yield
     finally:
         model.train(was_training)
-
-
-def _check_settings(epochs: int, batch_size: int, optimizer: str, learning_rate: float) -> None:
-    check_whole_number("epochs", epochs)
-    check_whole_number("batch_size", batch_size)
-    if optimizer not in OPTIMIZERS:
-        raise unknown("optimizer", optimizer, OPTIMIZERS)
-    if not isinstance(learning_rate, Real) or not 0 < learning_rate < math.inf:  # which is false for NaN too
-        raise ValueError(f"learning_rate={learning_rate!r}; expected a number above 0, such as 0.01.")

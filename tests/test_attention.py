@@ -15,17 +15,17 @@ def positions(batch: int = 2, time: int = 5, features: int = 8, seed: int = 0) -
 
 
 def some_mask(*shape: int, seed: int = 0) -> torch.Tensor:
-    """Half of it True, and in each row something."""
+    """About half of it True, and at least one key in each row."""
     mask = torch.rand(shape, generator=torch.Generator().manual_seed(seed)) < 0.5
-    mask[..., 0] = True  # torch's layer gives NaN where there is nothing to look at
+    mask[..., 0] = True  # torch's layer gives NaN where a query may attend to no key
     return mask
 
 
 def gradients(outputs: list[torch.Tensor], inputs: list[torch.Tensor], net: nn.Module) -> dict[str, torch.Tensor]:
-    """Of a sum of the outputs in which each number has a weight of its own, by inputs and parameters."""
+    """Of a weighted sum of all outputs, with random weights, by inputs and parameters."""
     generator = torch.Generator().manual_seed(1)
     total = sum((output * torch.randn(output.shape, generator=generator)).sum() for output in outputs)
-    named = {f"input {number}": given_in for number, given_in in enumerate(inputs)} | dict(net.named_parameters())
+    named = {f"input {number}": tensor for number, tensor in enumerate(inputs)} | dict(net.named_parameters())
     return dict(zip(named, torch.autograd.grad(total, list(named.values())), strict=True))
 
 
@@ -45,12 +45,12 @@ def close(ours, theirs):
     need_weights=st.booleans(),
     seed=st.integers(0, 999),
 )
-def test_output_weights_and_gradients_are_those_of_torchs_layer(
+def test_output_weights_and_gradients_equal_those_of_torchs_layer(
     batch, queries, keys, heads, bias, masked, cross, need_weights, seed
 ):
     torch.manual_seed(seed)
     theirs = nn.MultiheadAttention(8, heads, bias=bias, batch_first=True)
-    if bias:  # torch begins with biases of zero, which would hide a mix-up
+    if bias:  # torch's biases are zero at first, which would hide a mix-up
         nn.init.normal_(theirs.in_proj_bias)
         nn.init.normal_(theirs.out_proj.bias)
     ours = MultiHeadAttention(8, heads, bias=bias)
@@ -72,7 +72,7 @@ def test_output_weights_and_gradients_are_those_of_torchs_layer(
     close(found, expected)
     mine = gradients(found, inputs, ours)
     reference = gradients(expected, inputs, theirs)
-    for kind in ("weight", "bias") if bias else ("weight",):  # torch keeps query's, key's and value's in one
+    for kind in ("weight", "bias") if bias else ("weight",):  # torch has one parameter for query, key and value
         mine[f"in_proj_{kind}"] = torch.cat([mine.pop(f"to_{part}.{kind}") for part in ("query", "key", "value")])
         mine[f"out_proj.{kind}"] = mine.pop(f"to_output.{kind}")
     assert set(mine) == set(reference)
@@ -86,9 +86,9 @@ def test_output_weights_and_gradients_are_those_of_torchs_layer(
     masked=st.booleans(),
     d=st.integers(1, 4),
 )
-def test_the_core_agrees_with_torchs_function_gradients_included(batch, queries, keys, masked, d):
+def test_output_and_gradients_equal_those_of_torchs_function(batch, queries, keys, masked, d):
     inputs = [positions(batch, queries, d), positions(batch, keys, d, seed=1), positions(batch, keys, 3, seed=2)]
-    inputs = [given_in.requires_grad_() for given_in in inputs]
+    inputs = [tensor.requires_grad_() for tensor in inputs]
     mask = some_mask(batch, queries, keys, seed=keys) if masked else None
     output, _ = scaled_dot_product_attention(*inputs, mask)
     expected = functional.scaled_dot_product_attention(*inputs, attn_mask=mask)
@@ -96,7 +96,7 @@ def test_the_core_agrees_with_torchs_function_gradients_included(batch, queries,
     close([output, *mine], [expected, *reference])
 
 
-def test_one_head_by_hand():
+def test_one_head_equals_the_formula_computed_by_hand():
     net = MultiHeadAttention(3, 1, qk_dim=2, value_dim=4)
     (words,) = positions(1, 5, 3)
     rows = []
@@ -111,7 +111,7 @@ def test_one_head_by_hand():
 
 
 @pytest.mark.parametrize(("qk_dim", "value_dim"), [(None, None), (4, 12), (16, 2)])
-def test_rows_sum_to_one_and_each_axis_is_where_the_signature_says(qk_dim, value_dim):
+def test_rows_sum_to_one_and_the_axes_are_those_of_the_signature(qk_dim, value_dim):
     net = MultiHeadAttention(8, 2, qk_dim=qk_dim, value_dim=value_dim)
     output, weights = net(positions(3, 5), positions(3, 7, seed=1))
     assert output.shape == (3, 5, 8)
@@ -129,7 +129,7 @@ def test_permuting_the_words_permutes_the_output():
 
 
 @pytest.mark.parametrize("need_weights", [True, False])
-def test_true_in_the_mask_means_may_look_and_who_may_look_nowhere_gets_zeros(need_weights):
+def test_true_in_the_mask_allows_attention_and_a_query_without_keys_gets_weights_of_zero(need_weights):
     net, words = MultiHeadAttention(8, 2), positions().requires_grad_()
     mask = torch.ones(5, 5, dtype=torch.bool)
     mask[1, 3] = False
@@ -148,45 +148,45 @@ def test_true_in_the_mask_means_may_look_and_who_may_look_nowhere_gets_zeros(nee
 
 
 @pytest.mark.parametrize("need_weights", [True, False])
-def test_a_mask_of_nothing_but_false_gives_the_bias_alone(need_weights):
+def test_a_mask_that_is_false_everywhere_leaves_only_the_bias(need_weights):
     net = MultiHeadAttention(8, 2)
     output, weights = net(positions(), mask=torch.zeros(5, 5, dtype=torch.bool), need_weights=need_weights)
     torch.testing.assert_close(output, net.to_output.bias.expand(2, 5, 8))
     assert weights is None or (weights == 0).all()
 
 
-def test_the_causal_mask_lets_each_position_look_at_itself_and_back():
+def test_with_the_causal_mask_each_position_attends_to_itself_and_those_before_it():
     assert causal_mask(3).tolist() == [[True, False, False], [True, True, False], [True, True, True]]
     net, words = MultiHeadAttention(8, 2), positions()
     before, weights = net(words, mask=causal_mask(5))
     assert (weights > 0).equal(causal_mask(5).expand(2, 2, 5, 5))
-    words[:, 3] += 1  # what is to come does not change what was
+    words[:, 3] += 1  # a later position does not change earlier outputs
     after, _ = net(words, mask=causal_mask(5))
     torch.testing.assert_close(after[:, :3], before[:, :3])
     assert not torch.isclose(after[:, 3:], before[:, 3:]).all(-1).any()
 
 
-def test_what_a_sequence_was_filled_up_with_changes_nothing():
+def test_padding_changes_nothing():
     net, words = MultiHeadAttention(8, 2), positions(3, 5)
     output, weights = net(words, mask=padding_mask(torch.tensor([5, 2, 0]), 5))
     short, short_weights = net(words[1:2, :2])
     torch.testing.assert_close(output[1:2, :2], short)
     torch.testing.assert_close(weights[1:2, :, :2, :2], short_weights)
     assert (weights[1, :, :, 2:] == 0).all()
-    assert (weights[2] == 0).all()  # a sequence of nothing at all
+    assert (weights[2] == 0).all()  # an empty sequence
     both = padding_mask(torch.tensor([5, 2, 0]), 5) & causal_mask(5)
     assert (net(words, mask=both)[1][0] > 0).equal(causal_mask(5).expand(2, 5, 5))
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (1, 5), (2, 1, 1, 5), (1, 2, 5, 5), (2, 2, 5, 5)])
-def test_a_mask_may_be_given_for_all_or_for_each(shape):
+def test_a_mask_may_differ_between_sequences_and_heads_or_be_the_same_for_all(shape):
     net, words = MultiHeadAttention(8, 2), positions()
     mask = torch.rand(shape, generator=torch.Generator().manual_seed(0)) < 0.7
     _, weights = net(words, mask=mask)
     assert torch.equal(weights > 0, mask.expand(2, 2, 5, 5))
 
 
-def test_two_heads_with_the_same_weights_find_the_same():
+def test_two_heads_with_the_same_parameters_have_the_same_weights():
     net = MultiHeadAttention(8, 2)
     with torch.no_grad():
         for layer in (net.to_query, net.to_key):
@@ -198,7 +198,7 @@ def test_two_heads_with_the_same_weights_find_the_same():
 
 @pytest.mark.parametrize("spoiler", [torch.nan, torch.inf])
 @pytest.mark.parametrize("need_weights", [True, False])
-def test_nan_or_infinity_in_one_sequence_spoils_no_other(spoiler, need_weights):
+def test_nan_or_infinity_in_one_sequence_does_not_affect_another(spoiler, need_weights):
     net, words = MultiHeadAttention(8, 2), positions()
     clean, _ = net(words, need_weights=need_weights)
     words[1, 2, 3] = spoiler
@@ -207,30 +207,30 @@ def test_nan_or_infinity_in_one_sequence_spoils_no_other(spoiler, need_weights):
     assert spoiled[1].isnan().all()
 
 
-def test_a_sequence_of_one_looks_at_itself():
+def test_a_sequence_of_one_position_attends_to_itself():
     _, weights = MultiHeadAttention(8, 2)(positions(time=1))
     assert (weights == 1).all()
 
 
-def test_it_computes_on_the_device_of_its_weights_and_draws_from_its_own_generator():
+def test_it_computes_on_the_device_of_its_weights_and_has_its_own_generator():
     torch.manual_seed(5)
     before = torch.get_rng_state()
     net = MultiHeadAttention(8, 2).to("meta")
     assert torch.equal(torch.get_rng_state(), before)
-    for given_back in net(torch.empty(2, 5, 8, device="meta")):
-        assert given_back.device.type == "meta"
+    for result in net(torch.empty(2, 5, 8, device="meta")):
+        assert result.device.type == "meta"
     assert causal_mask(5, device="meta").device.type == "meta"
 
 
 @pytest.mark.parametrize("need_weights", [True, False])
-def test_numbers_of_half_the_size_stay_so_with_a_mask_too(need_weights):
+def test_bfloat16_stays_bfloat16_with_a_mask_too(need_weights):
     net = MultiHeadAttention(8, 2).bfloat16()
     output, weights = net(positions().bfloat16(), mask=causal_mask(5), need_weights=need_weights)
     assert output.dtype == torch.bfloat16
     assert weights is None or weights.dtype == torch.bfloat16
 
 
-def test_a_generator_may_stand_for_the_seed_and_is_drawn_from_further():
+def test_a_generator_may_be_passed_as_the_seed_and_is_advanced():
     generator = torch.Generator().manual_seed(3)
     first, second = MultiHeadAttention(8, 2, seed=generator), MultiHeadAttention(8, 2, seed=generator)
     assert torch.equal(first.to_query.weight, MultiHeadAttention(8, 2, seed=3).to_query.weight)
@@ -241,41 +241,47 @@ def test_a_generator_may_stand_for_the_seed_and_is_drawn_from_further():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda net: net(torch.zeros(2, 5, 6)), "position of query has 6 features; this layer takes 8"),
-        (lambda net: net(positions(), torch.zeros(2, 5, 6)), "position of key has 6 features; this layer takes 8"),
-        (lambda net: net(torch.zeros(2, 0, 8)), r"\(2, 0, 8\), which is no position at all"),
+        (lambda net: net(torch.zeros(2, 5, 6)), "position of query has 6 features; this layer expects 8"),
+        (lambda net: net(positions(), torch.zeros(2, 5, 6)), "position of key has 6 features; this layer expects 8"),
+        (lambda net: net(torch.zeros(2, 0, 8)), r"\(2, 0, 8\), which has no positions"),
         (lambda net: net(torch.zeros(5, 8)), r"make it a batch of one with query\[None\]"),
-        (lambda net: net(positions(), positions(3)), "query is a batch of 2 and key one of 3"),
+        (lambda net: net(positions(), positions(3)), "query is a batch of 2 and key of 3; expected equally many"),
         (lambda net: net(positions(), positions(), positions(time=4)), "There are 5 keys and 4 values"),
-        (lambda net: net(positions(), mask=torch.ones(5, 5)), "of torch.float32; expected True where"),
+        (lambda net: net(positions(), mask=torch.ones(5, 5)), "dtype torch.float32; expected torch.bool, True where"),
         (
             lambda _: scaled_dot_product_attention(*3 * [positions()], torch.ones(5, 5).int()),
-            r"of torch.int32; .*bool\(\)",
+            r"dtype torch.int32; .*pass mask.bool\(\)",
         ),
         (lambda net: net(positions(), mask=torch.ones(4, 5).bool()), r"\(4, 5\); expected .* = \(5, 5\), or .*\(2, 2,"),
         (lambda net: net(positions(), mask=torch.ones(2, 5, 5).bool()), r"has the shape \(2, 5, 5\); expected"),
-        (lambda net: net(positions(), mask=torch.ones(2, 5, 5).bool()), r"goes in as mask\[:, None\]\."),
-        (lambda net: net(positions(), mask=torch.ones(2, 5).bool()), r"goes in as mask\[:, None, None\]\."),
+        (lambda net: net(positions(), mask=torch.ones(2, 5, 5).bool()), r"pass mask\[:, None\]\."),
+        (lambda net: net(positions(), mask=torch.ones(2, 5).bool()), r"pass mask\[:, None, None\]\."),
         (lambda _: causal_mask(0), "length is 0; expected a whole number, 1 or more"),
-        (lambda _: padding_mask(torch.tensor([2, 6]), 5), r"lengths are \[2, 6\]; expected from 0 to 5"),
-        (lambda _: padding_mask(torch.tensor([-1]), 5), r"lengths are \[-1\]; expected from 0 to 5"),
-        (lambda _: MultiHeadAttention(10, 4), "embed_dim is 10, which 4 heads cannot share evenly; .*: 8 and 12"),
-        (lambda _: MultiHeadAttention(8, 4, qk_dim=9), "qk_dim is 9, which 4 heads .*: 8 and 12"),
-        (lambda _: MultiHeadAttention(8, 4, value_dim=3), r"value_dim is 3, which 4 heads .*: 4\."),
+        (lambda _: padding_mask(torch.tensor([2, 6]), 5), r"lengths are \[2, 6\]; expected 0 to 5"),
+        (lambda _: padding_mask(torch.tensor([-1]), 5), r"lengths are \[-1\]; expected 0 to 5"),
+        (lambda _: MultiHeadAttention(10, 4), "embed_dim is 10, which is not divisible by num_heads=4; .*: 8 and 12"),
+        (
+            lambda _: MultiHeadAttention(8, 4, qk_dim=9),
+            "qk_dim is 9, which is not divisible by num_heads=4; .*: 8 and 12",
+        ),
+        (
+            lambda _: MultiHeadAttention(8, 4, value_dim=3),
+            r"value_dim is 3, which is not divisible by num_heads=4; .*: 4\.",
+        ),
         (lambda _: MultiHeadAttention(8, 0), "num_heads is 0; expected"),
-        (lambda net: net.load_from_torch(nn.MultiheadAttention(16, 2)), "embed_dim=16; this layer needs 8"),
-        (lambda net: net.load_from_torch(nn.MultiheadAttention(8, 4)), "num_heads=4; this layer needs 2"),
-        (lambda net: net.load_from_torch(nn.MultiheadAttention(8, 2, kdim=6)), "kdim=6; this layer needs 8"),
+        (lambda net: net.load_from_torch(nn.MultiheadAttention(16, 2)), "embed_dim=16; expected 8"),
+        (lambda net: net.load_from_torch(nn.MultiheadAttention(8, 4)), "num_heads=4; expected 2"),
+        (lambda net: net.load_from_torch(nn.MultiheadAttention(8, 2, kdim=6)), "kdim=6; expected 8"),
         (
             lambda net: net.load_from_torch(nn.MultiheadAttention(8, 2, bias=False)),
-            "bias=False; this layer needs True",
+            "bias=False; expected True",
         ),
         (
             lambda _: MultiHeadAttention(8, 2, qk_dim=4).load_from_torch(nn.MultiheadAttention(8, 2)),
-            "This layer has qk_dim=4; torch's always has its embed_dim there, 8",
+            "This layer has qk_dim=4; in torch it always equals embed_dim, 8",
         ),
     ],
 )
-def test_what_does_not_fit_is_named_with_what_would(call, message):
+def test_invalid_arguments_raise_an_error_that_says_what_is_expected(call, message):
     with pytest.raises(ValueError, match=message):
         call(MultiHeadAttention(8, 2))

@@ -371,7 +371,7 @@ def test_another_task_trains_a_new_net_and_what_cannot_be_leaves_the_old_one_tra
     lab = learners(steps=100_000)
     lab.train()
     until(lambda: lab.step > 5)
-    with pytest.raises(ValueError, match="embed_dim is 32, which 3 heads cannot share evenly"):
+    with pytest.raises(ValueError, match="embed_dim is 32, which is not divisible by num_heads=3"):
         lab.change(num_heads=3)
     assert (lab.task, lab.values["num_heads"], lab.status) == ("reverse", 2, "training")
     old = lab.training
@@ -399,7 +399,7 @@ def test_a_rate_that_is_too_large_is_said_to_be_and_the_heatmaps_stay(learners):
         ({"length": 0}, "length is 0; expected a whole number"),
         ({"length": 17}, "length is 17; expected at most 16 digits."),
         ({"steps": 0}, "steps is 0; expected a whole number"),
-        ({"num_heads": 5}, "embed_dim is 32, which 5 heads cannot share evenly"),
+        ({"num_heads": 5}, "embed_dim is 32, which is not divisible by num_heads=5"),
         ({"learning_rate": 0}, "learning rate is 0; expected a number above 0"),
         ({"learning_rate": "fast"}, "learning rate is 'fast'; expected a number above 0"),
     ],

@@ -1,5 +1,5 @@
-"""What a day teaches is what the library does: a notebook's own definitions against learnkit's, and a later day's
-against an earlier one's, with the same weights."""
+"""The library does what a day teaches: a notebook's definitions are compared with learnkit's, and a later day's with an
+earlier day's, with the same weights."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,17 +21,17 @@ DAY1, DAY3, DAY4, DAY5 = (
 Tensors = dict[str, Tensor]
 
 
-def under_the_same_names(taught: Tensors) -> Tensors:
+def with_the_same_names(taught: Tensors) -> Tensors:
     return taught
 
 
-def of_fully_connected(taught: Tensors) -> Tensors:
+def named_as_in_fully_connected(taught: Tensors) -> Tensors:
     names = {"fc1": "layers.0", "fc2": "layers.1", "fc3": "layers.2"}
     return {f"{names[name.split('.')[0]]}.{name.split('.')[1]}": tensor for name, tensor in taught.items()}
 
 
-def of_elman(taught: Tensors) -> Tensors:
-    """One matrix for row and state, side by side, is two."""
+def named_as_in_elman(taught: Tensors) -> Tensors:
+    """The notes' single matrix for row and state is split into two."""
     weight = taught["hidden_layer.weight"]
     return {
         "input_to_hidden.weight": weight[:, :28],
@@ -44,9 +44,9 @@ def of_elman(taught: Tensors) -> Tensors:
 
 class Pair(NamedTuple):
     day: str
-    taught: Callable[[dict[str, Any]], nn.Module]  # made from what the day's notebook defines
-    kept: Callable[[], nn.Module]
-    in_kept: Callable[[Tensors], Tensors]  # weights or gradients of the one, under the names of the other
+    taught: Callable[[dict[str, Any]], nn.Module]  # created from the definitions of the day's notebook
+    reference: Callable[[], nn.Module]
+    renamed: Callable[[Tensors], Tensors]  # weights or gradients of the taught net, under the names of the reference
     inputs: tuple[int, ...]
 
 
@@ -55,63 +55,63 @@ PAIRS = {
         DAY1,
         lambda day: day["FirstNetwork"](784, 128, 256, 10),
         lambda: FullyConnected((784, 128, 256, 10), seed=7),
-        of_fully_connected,
+        named_as_in_fully_connected,
         (20, 28, 28),
     ),
-    "Day 4 begins with Day 3's network": Pair(
+    "Day 4 starts with Day 3's network": Pair(
         DAY4,
         lambda day: day["SlowRNN"](16),
         lambda: definitions(DAY3)["SlowRNN"](16),
-        under_the_same_names,
+        with_the_same_names,
         (3, 28, 28),
     ),
     "Day 4's loop over rows is Day 3's loop over images": Pair(
         DAY4,
         lambda day: day["RowsRNN"](16),
         lambda: definitions(DAY3)["SlowRNN"](16),
-        under_the_same_names,
+        with_the_same_names,
         (5, 28, 28),
     ),
-    "Day 4's mended network is ElmanRNN": Pair(
-        DAY4, lambda day: day["FixedRNN"](28, 16, 10), lambda: ElmanRNN(28, 16, 10), of_elman, (20, 28, 28)
+    "Day 4's fixed network is ElmanRNN": Pair(
+        DAY4, lambda day: day["FixedRNN"](28, 16, 10), lambda: ElmanRNN(28, 16, 10), named_as_in_elman, (20, 28, 28)
     ),
     "Day 5's attention is MultiHeadAttention": Pair(
-        DAY5, lambda day: day["Attention"](8, 4), lambda: MultiHeadAttention(8, 4), under_the_same_names, (3, 5, 8)
+        DAY5, lambda day: day["Attention"](8, 4), lambda: MultiHeadAttention(8, 4), with_the_same_names, (3, 5, 8)
     ),
-    "Day 5's code of the notes, once it is mended, is MultiHeadAttention": Pair(
+    "Day 5's fixed code of the notes is MultiHeadAttention": Pair(
         DAY5,
         lambda day: day["Complete"](input_dim=8, dim_k=12, dim_v=16, num_heads=4),
         lambda: MultiHeadAttention(8, 4, qk_dim=12, value_dim=16),
-        under_the_same_names,
+        with_the_same_names,
         (3, 5, 8),
     ),
     "Day 5's block is TransformerBlock": Pair(
-        DAY5, lambda day: day["Block"](8, 4), lambda: TransformerBlock(8, 4), under_the_same_names, (3, 5, 8)
+        DAY5, lambda day: day["Block"](8, 4), lambda: TransformerBlock(8, 4), with_the_same_names, (3, 5, 8)
     ),
 }
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_what_a_day_teaches_gives_the_same_outputs_and_gradients(name):
+def test_what_a_day_teaches_has_the_same_outputs_and_gradients_as_its_reference(name):
     pair = PAIRS[name]
     torch.manual_seed(1)
-    taught, kept = pair.taught(definitions(pair.day)), pair.kept()
-    kept.load_state_dict(pair.in_kept(taught.state_dict()))
+    taught, reference = pair.taught(definitions(pair.day)), pair.reference()
+    reference.load_state_dict(pair.renamed(taught.state_dict()))
     inputs = torch.rand(pair.inputs)
     results = []
-    for net in (taught, kept):
+    for net in (taught, reference):
         outputs = net(inputs)
         results.append(outputs if isinstance(outputs, tuple) else (outputs,))
         results[-1][0].square().sum().backward()
     for ours, theirs in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
-    expected = pair.in_kept({name: weight.grad for name, weight in taught.named_parameters()})
-    assert expected.keys() == dict(kept.named_parameters()).keys()
-    for name, weight in kept.named_parameters():
+    expected = pair.renamed({name: weight.grad for name, weight in taught.named_parameters()})
+    assert expected.keys() == dict(reference.named_parameters()).keys()
+    for name, weight in reference.named_parameters():
         torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-5)
 
 
-def test_day_5_checks_predicted_shapes_and_names_what_is_off_without_its_size():
+def test_day_5_checks_predicted_shapes_and_names_wrong_dimensions_without_their_sizes():
     check = definitions(DAY5)["check_shape"]
     scores, axes = torch.zeros(2, 4, 5, 7), "batch, head, query, key"
     assert check("scores", (2, 4, 5, 7), scores, axes).endswith(": yes")
@@ -123,53 +123,53 @@ def test_day_5_checks_predicted_shapes_and_names_what_is_off_without_its_size():
     assert "not predicted" in check("scores", ..., scores, axes)
 
 
-def test_day_1s_network_begins_with_the_numbers_of_fully_connected():
+def test_day_1s_network_has_the_initial_weights_of_fully_connected():
     torch.manual_seed(7)
     taught = definitions(DAY1)["FirstNetwork"](784, 128, 256, 10)
-    kept = FullyConnected((784, 128, 256, 10), seed=7)
-    for theirs, ours in zip(taught.parameters(), kept.parameters(), strict=True):
+    reference = FullyConnected((784, 128, 256, 10), seed=7)
+    for theirs, ours in zip(taught.parameters(), reference.parameters(), strict=True):
         assert torch.equal(theirs, ours)
 
 
-def test_day_1s_loop_is_training_weight_for_weight(few_images):
+def test_day_1s_loop_equals_training_weight_for_weight(few_images):
     day1 = definitions(DAY1)
     torch.manual_seed(0)
     taught = day1["FirstNetwork"](784, 128, 256, 10)
     images, labels = few_images.split("train")
     losses = day1["train"](taught, images, labels, epochs=4, batch_size=100, learning_rate=0.05, seed=2)
-    kept = FullyConnected((784, 128, 256, 10))
+    reference = FullyConnected((784, 128, 256, 10))
     settings = {"epochs": 4, "batch_size": 100, "learning_rate": 0.05, "seed": 2, "device": "cpu"}
-    assert [loss.item() for _, _, loss in Training(kept, few_images, **settings)] == losses
-    for theirs, ours in zip(taught.parameters(), kept.parameters(), strict=True):
+    assert [loss.item() for _, _, loss in Training(reference, few_images, **settings)] == losses
+    for theirs, ours in zip(taught.parameters(), reference.parameters(), strict=True):
         assert torch.equal(theirs, ours)
 
 
 @pytest.mark.parametrize("rung", ["hoisted", "with_addmm", "with_unbind"])
 def test_each_rung_of_day_4s_ladder_is_elman(rung):
     day4 = definitions(DAY4)
-    taught, kept = day4["FixedRNN"](28, 16, 10), ElmanRNN(28, 16, 10)
-    kept.load_state_dict(of_elman(taught.state_dict()))
+    taught, reference = day4["FixedRNN"](28, 16, 10), ElmanRNN(28, 16, 10)
+    reference.load_state_dict(named_as_in_elman(taught.state_dict()))
     images = torch.rand(20, 28, 28)
-    ours, theirs = day4[rung](taught, images), kept(images)
+    ours, theirs = day4[rung](taught, images), reference(images)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
     ours.square().sum().backward()
     theirs.square().sum().backward()
-    expected = of_elman({name: weight.grad for name, weight in taught.named_parameters()})
-    for name, weight in kept.named_parameters():
+    expected = named_as_in_elman({name: weight.grad for name, weight in taught.named_parameters()})
+    for name, weight in reference.named_parameters():
         torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["SlowRNN", "NotesRNN"])
-def test_the_notes_networks_carry_the_states_of_elman_and_read_them_a_step_late(name):
-    taught, kept = definitions(DAY4)[name](16), ElmanRNN(28, 16, 10)
+def test_the_notes_networks_have_the_states_of_elman_and_read_them_a_step_late(name):
+    taught, reference = definitions(DAY4)[name](16), ElmanRNN(28, 16, 10)
     weights = taught.state_dict()
     weight = weights["hidden_layer.weight"]
     with torch.no_grad():
-        kept.input_to_hidden.weight.copy_(weight[:, :28])
-        kept.hidden_to_hidden.weight.copy_(weight[:, 28:])
-        kept.input_to_hidden.bias.copy_(weights["hidden_layer.bias"])
+        reference.input_to_hidden.weight.copy_(weight[:, :28])
+        reference.hidden_to_hidden.weight.copy_(weight[:, 28:])
+        reference.input_to_hidden.bias.copy_(weights["hidden_layer.bias"])
     images = torch.rand(5, 28, 28)
-    before = torch.cat([torch.zeros(5, 1, 16), kept.states(images)[:, :-1]], dim=1)
+    before = torch.cat([torch.zeros(5, 1, 16), reference.states(images)[:, :-1]], dim=1)
     outputs = taught.output_layer(torch.cat([images, before], dim=2))
     expected = outputs.mean(1) if name == "SlowRNN" else outputs[:, -1]
     torch.testing.assert_close(taught(images), expected, rtol=1e-5, atol=1e-5)

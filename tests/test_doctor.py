@@ -10,20 +10,20 @@ from learnkit import doctor
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A machine whose card, driver and build of torch a test chooses."""
+    """A machine whose graphics card, driver and build of torch are chosen by the test."""
 
     def make(*, card=True, driver_cuda=None, torch_cuda=None, usable=False, platform="linux"):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: usable)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
         monkeypatch.setattr(torch.version, "cuda", torch_cuda)
         monkeypatch.setattr(doctor, "has_nvidia_card", lambda: card)
-        monkeypatch.setattr(doctor, "cuda_of_driver", lambda: driver_cuda)
+        monkeypatch.setattr(doctor, "driver_cuda_version", lambda: driver_cuda)
         monkeypatch.setattr(sys, "platform", platform)
 
     return make
 
 
-def test_a_gpu_that_works_needs_no_doctor(machine):
+def test_a_working_gpu_gets_no_diagnosis(machine):
     machine(driver_cuda="12.4", torch_cuda="12.1", usable=True)
     assert doctor.why_no_gpu() is None
     assert doctor.choose_device().type == "cuda"
@@ -41,34 +41,36 @@ def test_a_gpu_that_works_needs_no_doctor(machine):
             "built for CUDA 13.0, and this machine's driver goes up to CUDA 12.4",
             "--torch-backend=auto",
         ),
-        ({"driver_cuda": "13.1", "torch_cuda": "13.0"}, "still torch cannot use it", ""),
-        ({"driver_cuda": "12.10", "torch_cuda": "12.9"}, "still torch cannot use it", ""),
-        ({"platform": "darwin"}, "Mac that has Apple silicon", ""),
+        ({"driver_cuda": "13.1", "torch_cuda": "13.0"}, "but torch cannot use the GPU", ""),
+        ({"driver_cuda": "12.10", "torch_cuda": "12.9"}, "but torch cannot use the GPU", ""),
+        ({"platform": "darwin"}, "only with Apple silicon and a recent macOS", ""),
     ],
 )
-def test_each_reason_for_having_no_gpu_is_told_apart(machine, monkeypatch, facts, sentence, command):
+def test_each_reason_for_a_missing_gpu_has_its_own_diagnosis(machine, monkeypatch, facts, sentence, command):
     machine(**facts)
     monkeypatch.setattr(doctor.shutil, "which", lambda program: None)
     diagnosis = doctor.why_no_gpu()
     assert sentence in diagnosis.sentence
     assert command in diagnosis.command
     assert bool(diagnosis.command) == bool(command)
-    with pytest.raises(RuntimeError, match="'cuda' was asked for and cannot be used"):
+    with pytest.raises(RuntimeError, match="The device 'cuda' was requested but cannot be used"):
         doctor.choose_device("cuda")
     assert doctor.choose_device().type == "cpu"
 
 
-def test_ubuntu_has_a_command_for_the_missing_driver(machine, monkeypatch):
+def test_on_ubuntu_a_command_installs_the_missing_driver(machine, monkeypatch):
     machine(torch_cuda="13.0")
     monkeypatch.setattr(doctor.shutil, "which", lambda program: f"/usr/bin/{program}")
     assert doctor.why_no_gpu().command == "sudo ubuntu-drivers install"
 
 
-def test_a_gpu_beyond_the_last_is_refused(machine, monkeypatch):
+def test_a_gpu_index_beyond_the_last_raises_an_error(machine, monkeypatch):
     machine(driver_cuda="13.0", torch_cuda="13.0", usable=True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert doctor.choose_device("cuda:1") == torch.device("cuda:1")
-    with pytest.raises(RuntimeError, match="'cuda:2' was asked for, and the last GPU of this machine is 'cuda:1'"):
+    with pytest.raises(
+        RuntimeError, match="The device 'cuda:2' was requested, but the last GPU of this machine is 'cuda:1'"
+    ):
         doctor.choose_device("cuda:2")
 
 
@@ -80,20 +82,20 @@ def test_a_gpu_beyond_the_last_is_refused(machine, monkeypatch):
         ("something else", None),
     ],
 )
-def test_the_drivers_cuda_is_read_from_what_nvidia_smi_prints(monkeypatch, output, found):
+def test_the_drivers_cuda_version_is_read_from_the_output_of_nvidia_smi(monkeypatch, output, found):
     monkeypatch.setattr(doctor.shutil, "which", lambda program: "nvidia-smi")
     answer = SimpleNamespace(stdout=output)
     monkeypatch.setattr(doctor.subprocess, "run", lambda *args, **kwargs: answer)
-    assert doctor.cuda_of_driver() == found
+    assert doctor.driver_cuda_version() == found
 
 
 def test_no_nvidia_smi_means_no_driver(monkeypatch):
     monkeypatch.setattr(doctor.shutil, "which", lambda program: None)
-    assert doctor.cuda_of_driver() is None
+    assert doctor.driver_cuda_version() is None
 
 
 @pytest.mark.parametrize(("vendor", "kind", "is_one"), [("0x10de", "0x030000", True), ("0x10de", "0x040300", False)])
-def test_a_card_is_known_by_its_vendor_and_kind(tmp_path, monkeypatch, vendor, kind, is_one):
+def test_a_graphics_card_is_recognised_by_its_vendor_and_class(tmp_path, monkeypatch, vendor, kind, is_one):
     for name, contents in {"intel": ("0x8086", "0x030000"), "nvidia": (vendor, kind)}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "vendor").write_text(f"{contents[0]}\n")
@@ -102,7 +104,7 @@ def test_a_card_is_known_by_its_vendor_and_kind(tmp_path, monkeypatch, vendor, k
     assert doctor.has_nvidia_card() == is_one
 
 
-def test_a_torch_that_does_not_go_with_torchvision_is_recognised(monkeypatch):
+def test_a_torch_that_does_not_match_torchvision_is_recognised(monkeypatch):
     versions = {"torch": "torch 2.13.0+cpu", "torchvision": "torchvision 0.29.2"}
     monkeypatch.setattr(doctor, "_build", versions.get)
     diagnosis = doctor.explain_import_error(RuntimeError("operator torchvision::nms does not exist"))
@@ -116,11 +118,11 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it():
     assert diagnosis.command.endswith("-m pip install seaborn")
 
 
-def test_another_error_is_passed_on_in_its_own_words():
+def test_any_other_import_error_is_quoted():
     assert "undefined symbol" in doctor.explain_import_error(ImportError("undefined symbol: iJIT")).sentence
 
 
-def test_a_torchvision_that_cannot_be_imported_is_explained_when_it_is_needed(monkeypatch, tmp_path):
+def test_the_examination_explains_why_torchvision_cannot_be_imported(monkeypatch):
     def broken(name):
         raise RuntimeError("operator torchvision::nms does not exist")
 
@@ -128,7 +130,7 @@ def test_a_torchvision_that_cannot_be_imported_is_explained_when_it_is_needed(mo
     assert "were not built for each other" in doctor.examine()
 
 
-def test_the_examination_can_be_printed():
+def test_the_examination_is_printed_on_the_command_line():
     answer = subprocess.run([sys.executable, "-m", "learnkit.doctor"], capture_output=True, text=True, check=True)
     assert f"torch {torch.__version__}".split("+")[0] in answer.stdout
     assert "Networks are trained on: " in answer.stdout

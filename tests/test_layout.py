@@ -1,4 +1,4 @@
-"""Is each thing in its room, and do the files that say the same thing say the same thing?"""
+"""Does each module import only what it may, and do files that state the same facts agree?"""
 
 import ast
 import re
@@ -18,8 +18,8 @@ except ModuleNotFoundError:  # Python 3.10, where pytest brings it along under a
 ROOT = Path(__file__).parent.parent
 LIBRARY = ROOT / "learnkit"
 
-# From the ground up. A room may import from those above it in this list, and from itself.
-FLOORS = [
+# From the lowest layer to the highest. A module may import from itself and from the layers above it in this list.
+LAYERS = [
     ["errors"],
     ["doctor", "threads"],
     ["data", "metrics", "models", "checkpoint"],
@@ -28,21 +28,22 @@ FLOORS = [
     ["plots"],
     ["labs", "exercises"],
 ]
-LOWER_ROOMS = [room for floor in FLOORS[:4] for room in floor]
+LOWER_MODULES = [module for layer in LAYERS[:4] for module in layer]
 CONDA_NAMES = {"torch": "pytorch"}
 ONLY_ON_PYPI = {"playwright"}
 
 
-def modules() -> list[Path]:
+def source_files() -> list[Path]:
     return sorted(LIBRARY.rglob("*.py"))
 
 
-def room_of(path: Path) -> str:
+def module_of(path: Path) -> str:
+    """The top-level module of learnkit that a file belongs to."""
     return path.relative_to(LIBRARY).with_suffix("").parts[0]
 
 
 def imported(path: Path) -> set[str]:
-    """Every module that a file imports, wherever in it, by its full name."""
+    """The full name of every module that a file imports, at its top or inside a function."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -53,30 +54,32 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_run_in_one_direction(path):
-    if room_of(path) == "__init__":
+    if module_of(path) == "__init__":
         assert not any(name.startswith(("learnkit", "torch")) for name in imported(path))
         return
-    floor = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
+    layer_of = {module: number for number, layer in enumerate(LAYERS) for module in layer}
     for name in imported(path):
         if name.startswith("learnkit."):
             other = name.split(".")[1]
-            assert other == room_of(path) or floor[other] < floor[room_of(path)], f"{path.name} imports {name}"
+            assert other == module_of(path) or layer_of[other] < layer_of[module_of(path)], (
+                f"{path.name} imports {name}"
+            )
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_lower_rooms_import_no_pictures_and_only_labs_import_widgets(path):
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_lower_modules_import_no_plotting_and_only_labs_import_widgets(path):
     packages = {name.split(".")[0] for name in imported(path)}
-    if room_of(path) in LOWER_ROOMS:
+    if module_of(path) in LOWER_MODULES:
         assert not packages & {"matplotlib", "seaborn"}
-    if room_of(path) != "labs":
+    if module_of(path) != "labs":
         assert not packages & {"ipywidgets", "bqplot", "anywidget", "IPython"}
 
 
-def test_importing_the_lower_rooms_loads_neither_pictures_nor_pandas():
-    rooms = ", ".join(LOWER_ROOMS)
-    program = f"import sys; from learnkit import {rooms}; print([name for name in sys.modules if '.' not in name])"
+def test_importing_the_lower_modules_loads_neither_plotting_nor_pandas():
+    lower = ", ".join(LOWER_MODULES)
+    program = f"import sys; from learnkit import {lower}; print([name for name in sys.modules if '.' not in name])"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "'torch'" in loaded
     for package in ("matplotlib", "seaborn", "pandas", "ipywidgets", "torchvision"):
@@ -84,46 +87,46 @@ def test_importing_the_lower_rooms_loads_neither_pictures_nor_pandas():
 
 
 def test_there_are_no_star_imports():
-    for path in [*modules(), *sorted((ROOT / "tests").rglob("*.py"))]:
+    for path in [*source_files(), *sorted((ROOT / "tests").rglob("*.py"))]:
         assert not any(name.endswith(".*") for name in imported(path)), path
 
 
 def test_no_file_of_the_library_is_much_longer_than_300_lines():
-    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in source_files()}
     assert {name: length for name, length in lengths.items() if length > 320} == {}
 
 
-def test_every_room_that_the_package_names_is_there_and_none_is_missing():
+def test_the_package_lists_exactly_its_modules_and_each_has_a_docstring():
     import learnkit
 
-    rooms = {room_of(path) for path in modules()} - {"__init__"}
-    assert set(dir(learnkit)) == rooms
-    for room in rooms:
-        assert getattr(learnkit, room).__doc__
-    with pytest.raises(AttributeError, match="no room called 'cellar'"):
+    modules = {module_of(path) for path in source_files()} - {"__init__"}
+    assert set(dir(learnkit)) == modules
+    for module in modules:
+        assert getattr(learnkit, module).__doc__
+    with pytest.raises(AttributeError, match="no module called 'cellar'; its modules are checkpoint, data"):
         _ = learnkit.cellar
 
 
 def requirements(lines: list[str]) -> dict[str, str]:
-    """``["torch>=2.4"]`` as ``{"torch": ">=2.4"}``."""
+    """Split ``["torch>=2.4"]`` into ``{"torch": ">=2.4"}``."""
     return dict(re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in lines)
 
 
-def test_environment_yml_asks_for_what_pyproject_asks_for():
+def test_environment_yml_requires_what_pyproject_requires():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    asked = requirements([*project["dependencies"], *extras["lab"], *extras["cluster"], *extras["dev"]])
+    required = requirements([*project["dependencies"], *extras["lab"], *extras["cluster"], *extras["dev"]])
     lines = (ROOT / "environment.yml").read_text(encoding="utf-8").splitlines()
     conda = requirements([line.removeprefix("  - ") for line in lines if re.match(r"  - [\w-]+>=", line)])
     pip = requirements([line.removeprefix("      - ") for line in lines if re.match(r"      - [\w-]+>=", line)])
     assert "      - --editable ." in lines
     assert conda.pop("python") == project["requires-python"]
-    assert conda == {CONDA_NAMES.get(name, name): bound for name, bound in asked.items() if name not in ONLY_ON_PYPI}
-    assert pip == {name: asked[name] for name in ONLY_ON_PYPI}
+    assert conda == {CONDA_NAMES.get(name, name): bound for name, bound in required.items() if name not in ONLY_ON_PYPI}
+    assert pip == {name: required[name] for name in ONLY_ON_PYPI}
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
-def test_ruff_is_content(command):
+def test_ruff_finds_nothing(command):
     answer = subprocess.run(
         [sys.executable, "-m", "ruff", *command, "--no-cache", "."],
         cwd=ROOT,
@@ -146,7 +149,7 @@ def test_a_notebook_is_small_and_so_are_its_cells(path):
 
 
 def names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:
-    """The names that are read (ast.Load) or set (ast.Store) in some code, functions and classes in it left out."""
+    """The names that are read (ast.Load) or assigned (ast.Store) in some code, outside functions and classes."""
     found, rest = set(), [tree]
     while rest:
         node = rest.pop()
@@ -156,8 +159,8 @@ def names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:
     return found
 
 
-def set_anew_below_a_slider(sources: list[str]) -> set[str]:
-    """The names that a function behind sliders reads and that a later cell gives another value."""
+def reassigned_below_a_slider(sources: list[str]) -> set[str]:
+    """The names that a slider's function reads and that a later cell reassigns."""
     trees = [ast.parse(source.replace("%matplotlib inline", "")) for source in sources]
     functions = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
     found = set()
@@ -172,18 +175,18 @@ def set_anew_below_a_slider(sources: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_nothing_that_a_slider_stands_on_gets_another_value_further_down(path):
+def test_nothing_that_a_slider_depends_on_is_reassigned_in_a_later_cell(path):
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    assert set_anew_below_a_slider([cell.source for cell in cells]) == set()
+    assert reassigned_below_a_slider([cell.source for cell in cells]) == set()
 
 
-def test_a_value_that_changes_below_a_slider_is_noticed():
+def test_a_value_reassigned_below_a_slider_is_noticed():
     cells = ["def draw(width):\n    return key * width", "widgets.interact(draw, width=(1, 9))", "key = 2"]
-    assert set_anew_below_a_slider(cells) == {"key"}
+    assert reassigned_below_a_slider(cells) == {"key"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_a_notebook_is_one_by_jupyters_own_schema(path):
+def test_a_notebook_is_valid_by_jupyters_own_schema(path):
     nbformat.validate(nbformat.read(path, as_version=4))
 
 
@@ -191,14 +194,14 @@ A_TIME = re.compile(r"\b(seconds|minutes|hours|milliseconds|microseconds|ms|µs)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_only_cells_that_are_tagged_for_it_show_a_time(path):
+def test_only_cells_tagged_clock_show_a_time(path):
     for cell in nbformat.read(path, as_version=4).cells:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "code" and not any(tag.partition("=")[0] == "clock" for tag in tags):
             assert not A_TIME.search(in_words(cell.outputs)), cell.source
 
 
-def test_all_notebooks_together_are_no_larger_than_three_megabytes():
+def test_the_five_notebooks_together_have_at_most_three_megabytes():
     sizes = [path.stat().st_size for path in (ROOT / "notebooks").glob("*.ipynb")]
     assert len(sizes) == 5
     assert sum(sizes) <= 3_000_000
@@ -213,7 +216,7 @@ def test_the_example_in_the_readme_trains_a_net():
     assert len(names["mnist"].validation_labels) == 10_000
 
 
-def test_the_pictures_and_files_that_the_readme_points_to_are_there():
+def test_the_pictures_and_files_that_the_readme_links_to_exist():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)]+)\)", readme)
     pictures = re.findall(r'src="([^"]+)"', readme)

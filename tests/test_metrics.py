@@ -24,7 +24,7 @@ TORCHMETRICS = {
 
 @st.composite
 def labels_and_predictions(draw):
-    """Few items and often more classes than occur: absent classes, one class alone, all wrong, 0/0."""
+    """Few items, often with more classes than occur, so that there are absent classes, a single class, 0/0."""
     num_classes = draw(st.integers(2, 6))
     count = draw(st.integers(1, 30))
     present = draw(st.lists(st.integers(0, num_classes - 1), min_size=1, max_size=num_classes))
@@ -34,7 +34,7 @@ def labels_and_predictions(draw):
 
 
 @given(labels_and_predictions())
-def test_the_matrix_is_scikit_learns_and_torchmetrics(case):
+def test_the_matrix_equals_scikit_learns_and_torchmetrics(case):
     num_classes, labels, predictions = case
     ours = metrics.confusion_matrix(labels, predictions, num_classes)
     theirs = sklearn_metrics.confusion_matrix(labels, predictions, labels=range(num_classes))
@@ -46,10 +46,10 @@ def test_the_matrix_is_scikit_learns_and_torchmetrics(case):
 @pytest.mark.parametrize("average", AVERAGES)
 @pytest.mark.parametrize("metric", OURS)
 @given(case=labels_and_predictions())
-def test_each_average_is_scikit_learns(metric, average, zero_division, case):
+def test_each_average_equals_scikit_learns(metric, average, zero_division, case):
     num_classes, labels, predictions = case
     matrix = metrics.confusion_matrix(labels, predictions, num_classes)
-    # Asked for every class, scikit-learn gives every class; asked for an average, it averages over those that occur.
+    # With labels=, scikit-learn gives a value for every class; without, it averages over the classes that occur.
     classes = range(num_classes) if average is None else None
     theirs = SKLEARN[metric](labels, predictions, labels=classes, average=average, zero_division=zero_division)
     ours = OURS[metric](matrix, average=average, zero_division=zero_division)
@@ -59,7 +59,7 @@ def test_each_average_is_scikit_learns(metric, average, zero_division, case):
 @pytest.mark.parametrize("average", AVERAGES)
 @pytest.mark.parametrize("metric", OURS)
 @given(case=labels_and_predictions())
-def test_each_average_is_torchmetrics(metric, average, case):
+def test_each_average_equals_torchmetrics(metric, average, case):
     num_classes, labels, predictions = case
     matrix = metrics.confusion_matrix(labels, predictions, num_classes)
     theirs = TORCHMETRICS[metric](predictions, labels, num_classes, average=average or "none")
@@ -67,7 +67,7 @@ def test_each_average_is_torchmetrics(metric, average, case):
 
 
 @given(labels_and_predictions())
-def test_accuracy_and_baseline_are_scikit_learns(case):
+def test_accuracy_and_baseline_equal_scikit_learns(case):
     num_classes, labels, predictions = case
     matrix = metrics.confusion_matrix(labels, predictions, num_classes)
     assert metrics.accuracy(matrix).item() == pytest.approx(sklearn_metrics.accuracy_score(labels, predictions))
@@ -76,7 +76,7 @@ def test_accuracy_and_baseline_are_scikit_learns(case):
 
 
 @given(labels_and_predictions(), st.integers(0, 30))
-def test_matrices_of_batches_add_up(case, cut):
+def test_matrices_of_batches_sum_to_the_matrix_of_all(case, cut):
     num_classes, labels, predictions = case
     whole = metrics.confusion_matrix(labels, predictions, num_classes)
     parts = [slice(None, cut), slice(cut, None)]
@@ -87,7 +87,7 @@ def test_matrices_of_batches_add_up(case, cut):
 
 
 @given(labels_and_predictions())
-def test_a_stack_of_matrices_is_answered_matrix_by_matrix(case):
+def test_a_stack_of_matrices_gives_a_value_for_each_matrix(case):
     num_classes, labels, predictions = case
     one = metrics.confusion_matrix(labels, predictions, num_classes)
     other = metrics.confusion_matrix(labels, labels, num_classes)
@@ -103,7 +103,7 @@ def test_a_stack_of_matrices_is_answered_matrix_by_matrix(case):
     st.lists(st.tuples(st.integers(0, 1), st.integers(-5, 5)), min_size=1, max_size=40),
     st.lists(st.integers(-6, 6), min_size=1, max_size=20),
 )
-def test_all_thresholds_at_once_are_each_threshold_by_itself(items, thresholds):
+def test_all_thresholds_at_once_give_the_same_as_each_by_itself(items, thresholds):
     labels, scores = torch.tensor(items).T
     scores, thresholds = scores / 4, torch.tensor(thresholds) / 4
     swept = metrics.confusion_matrix_at_thresholds(labels, scores, thresholds)
@@ -143,27 +143,31 @@ def test_small_integers_do_not_overflow():
     [
         (torch.tensor([0, 3]), torch.tensor([0, 0]), "labels contain 3; with 3 classes they go from 0 to 2"),
         (torch.tensor([0, 1]), torch.tensor([0, -1]), "predictions contain -1"),
-        (torch.tensor([0, 1]), torch.tensor([0]), "2 labels and 1 predictions"),
-        (torch.tensor([], dtype=torch.int64), torch.tensor([], dtype=torch.int64), "labels are empty"),
-        (torch.tensor([0, 1]), torch.tensor([0.1, 0.9]), r"predictions are of torch.float32.*argmax"),
+        (torch.tensor([0, 1]), torch.tensor([0]), "2 labels and 1 predictions; expected equally many"),
+        (
+            torch.tensor([], dtype=torch.int64),
+            torch.tensor([], dtype=torch.int64),
+            "labels are empty; expected at least one",
+        ),
+        (torch.tensor([0, 1]), torch.tensor([0.1, 0.9]), r"predictions have the dtype torch.float32; .*argmax"),
         (torch.tensor([0, 1]), torch.zeros(2, 3, dtype=torch.int64), r"predictions have the shape \(2, 3\)"),
     ],
 )
-def test_what_cannot_be_counted_is_refused(labels, predictions, message):
+def test_invalid_labels_or_predictions_raise_an_error(labels, predictions, message):
     with pytest.raises(ValueError, match=message):
         metrics.confusion_matrix(labels, predictions, 3)
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_lists_are_refused_with_the_way_to_a_tensor():
-    with pytest.raises(TypeError, match=r"labels are a list; expected a tensor: torch.as_tensor\(labels\)"):
+def test_lists_raise_an_error_that_says_how_to_make_a_tensor():
+    with pytest.raises(TypeError, match=r"labels are of type list; expected a tensor: torch.as_tensor\(labels\)"):
         metrics.confusion_matrix([0, 1], torch.tensor([0, 1]), 2)
 
 
-def test_tensors_on_two_devices_are_refused(monkeypatch):
+def test_tensors_on_two_devices_raise_an_error(monkeypatch):
     labels = torch.tensor([0, 1])
-    monkeypatch.setattr(metrics, "_check_classes", lambda *_: None)  # which would read the meta tensor
-    with pytest.raises(ValueError, match="labels lie on cpu and predictions on meta"):
+    monkeypatch.setattr(metrics, "_check_classes", lambda *_: None)  # it would read the meta tensor
+    with pytest.raises(ValueError, match="labels are on cpu and predictions on meta"):
         metrics.confusion_matrix(labels, labels.to("meta"), 2)
 
 
@@ -172,24 +176,24 @@ def test_tensors_on_two_devices_are_refused(monkeypatch):
     ("matrix", "message"),
     [
         (torch.zeros(2, 3, dtype=torch.int64), r"square; this tensor has the shape \(2, 3\)"),
-        (torch.eye(2), "counts, which are whole numbers; this one is of torch.float32"),
+        (torch.eye(2), "counts, which are whole numbers; this one has the dtype torch.float32"),
         (torch.tensor([[1, -1], [0, 1]]), "the smallest number in this one is -1"),
         (torch.zeros(2, 2, dtype=torch.int64), "all zeros"),
     ],
 )
-def test_what_is_no_confusion_matrix_is_refused(matrix, message):
+def test_what_is_not_a_confusion_matrix_raises_an_error(matrix, message):
     with pytest.raises(ValueError, match=message):
         metrics.accuracy(matrix)
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_an_unknown_average_is_answered_with_the_known_ones():
+def test_an_unknown_average_raises_an_error_that_suggests_a_known_one():
     with pytest.raises(ValueError, match=r"no average called 'marco'. Did you mean 'macro'"):
         metrics.precision(torch.eye(2, dtype=torch.int64), average="marco")
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_the_rest_of_bad_input():
+def test_other_invalid_arguments_raise_an_error():
     matrix = torch.eye(3, dtype=torch.int64)
     with pytest.raises(ValueError, match="2 names were given for the 3 classes"):
         metrics.report(matrix, ["cat", "dog"])

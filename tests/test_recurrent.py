@@ -14,7 +14,7 @@ def sequences(batch: int = 5, time: int = 7, features: int = 4, seed: int = 0) -
 
 
 def by_hand(net: ElmanRNN, sequence: torch.Tensor) -> torch.Tensor:
-    """The states of one sequence, straight from the formula in the docstring."""
+    """The states of one sequence, computed with the formula in the docstring."""
     f = {"relu": torch.relu, "tanh": torch.tanh}[net.nonlinearity]
     state, states = torch.zeros(net.hidden_to_hidden.in_features), []
     for step in sequence:
@@ -33,7 +33,7 @@ def by_hand(net: ElmanRNN, sequence: torch.Tensor) -> torch.Tensor:
     hidden=st.integers(1, 6),
     seed=st.integers(0, 999),
 )
-def test_states_and_gradients_are_those_of_torchs_rnn(
+def test_states_and_gradients_equal_those_of_torchs_rnn(
     nonlinearity, lengths, padding, with_lengths, features, hidden, seed
 ):
     torch.manual_seed(seed)
@@ -63,7 +63,7 @@ def test_states_and_gradients_are_those_of_torchs_rnn(
         torch.testing.assert_close(mine.grad, reference.grad, rtol=1e-5, atol=1e-5)
 
 
-def test_it_begins_with_the_numbers_of_torchs_rnn():
+def test_its_initial_weights_are_those_of_torchs_rnn():
     for seed in (1, 2):
         torch.manual_seed(seed)
         theirs, ours = nn.RNN(4, 6, nonlinearity="relu", batch_first=True), ElmanRNN(4, 6, 3, seed=seed)
@@ -71,7 +71,7 @@ def test_it_begins_with_the_numbers_of_torchs_rnn():
 
 
 @pytest.mark.parametrize("nonlinearity", ["relu", "tanh"])
-def test_the_logits_are_read_from_the_last_state_or_are_the_mean_of_all(nonlinearity):
+def test_the_logits_come_from_the_last_state_or_are_the_mean_over_all_states(nonlinearity):
     inputs = sequences()
     last = ElmanRNN(4, 6, 3, nonlinearity=nonlinearity, seed=1)
     mean = ElmanRNN(4, 6, 3, nonlinearity=nonlinearity, readout="mean", seed=1)
@@ -82,13 +82,13 @@ def test_the_logits_are_read_from_the_last_state_or_are_the_mean_of_all(nonlinea
 
 
 @pytest.mark.parametrize("readout", ["last", "mean"])
-def test_with_lengths_each_sequence_is_read_as_if_it_were_alone(readout):
+def test_with_lengths_each_sequence_gives_the_logits_that_it_gives_alone(readout):
     net, inputs, lengths = ElmanRNN(4, 6, 3, readout=readout), sequences(), torch.tensor([3, 7, 1, 7, 2])
     alone = [net(inputs[None, i, :length]) for i, length in enumerate(lengths)]
     torch.testing.assert_close(net(inputs, lengths=lengths), torch.cat(alone))
 
 
-def test_what_stands_behind_a_sequences_end_is_not_read():
+def test_padding_is_not_read():
     net, lengths = ElmanRNN(4, 6, 3), torch.tensor([3, 7, 1, 7, 2])
     clean, spoiled = sequences(), sequences()
     for sequence, length in zip(spoiled, lengths, strict=True):
@@ -102,40 +102,40 @@ def test_what_stands_behind_a_sequences_end_is_not_read():
         torch.testing.assert_close(one, other)
 
 
-def test_a_sequence_read_in_two_pieces_gives_the_same_as_in_one():
+def test_a_sequence_read_in_two_chunks_gives_the_same_as_in_one():
     net, inputs = ElmanRNN(4, 6, 3), sequences()
     state = net.last_state(inputs[:, :3])
     torch.testing.assert_close(net(inputs[:, 3:], state), net(inputs))
 
 
-def test_nothing_stays_from_one_batch_to_the_next():
+def test_no_state_is_kept_from_one_batch_to_the_next():
     net, inputs = ElmanRNN(4, 6, 3), sequences()
     assert torch.equal(net(inputs), net(inputs))
 
 
 @pytest.mark.parametrize("readout", ["last", "mean"])
-def test_a_batch_may_hold_one_sequence_or_none(readout):
+def test_a_batch_may_contain_one_sequence_or_none(readout):
     net, inputs = ElmanRNN(4, 6, 3, readout=readout), sequences()
     torch.testing.assert_close(net(inputs[:1]), net(inputs)[:1])
     assert net(inputs[:0]).shape == (0, 3)
     assert net(inputs[:0], lengths=torch.ones(0, dtype=torch.int64)).shape == (0, 3)
 
 
-def test_the_last_step_matters():
+def test_the_logits_depend_on_the_last_step():
     net, inputs = ElmanRNN(4, 6, 3), sequences()
     other = inputs.clone()
     other[:, -1] += 1
     assert not torch.allclose(net(inputs), net(other))
 
 
-def test_a_sequence_of_one_step_needs_no_recurrent_weights():
+def test_a_sequence_of_one_step_does_not_use_the_recurrent_weights():
     net, inputs = ElmanRNN(4, 6, 3), sequences(time=1)
     net(inputs).sum().backward()
     assert net.hidden_to_hidden.weight.grad.abs().max() == 0
     assert net(inputs).shape == (5, 3)
 
 
-def test_each_sequence_is_read_for_itself_so_that_nan_in_one_spoils_no_other():
+def test_nan_in_one_sequence_does_not_affect_another():
     net, inputs = ElmanRNN(4, 6, 3), sequences()
     clean = net(inputs)
     inputs[2, 3, 1] = torch.nan
@@ -153,7 +153,7 @@ def test_it_computes_on_the_device_of_its_weights():
     assert net.double()(images.double()).dtype == torch.float64
 
 
-def test_its_numbers_come_from_a_generator_of_its_own():
+def test_its_weights_come_from_its_own_generator():
     torch.manual_seed(5)
     before = torch.get_rng_state()
     first, same, other = (ElmanRNN(4, 6, 3, seed=seed) for seed in (1, 1, 2))
@@ -163,7 +163,7 @@ def test_its_numbers_come_from_a_generator_of_its_own():
         assert not torch.equal(a, c)
 
 
-def test_it_learns_from_images_as_sequences_of_rows(few_images):
+def test_it_learns_images_as_sequences_of_rows(few_images):
     training = Training(
         ElmanRNN(28, 32, 10), few_images, epochs=20, batch_size=50, optimizer="adam", learning_rate=0.003, device="cpu"
     )
@@ -176,22 +176,28 @@ def test_it_learns_from_images_as_sequences_of_rows(few_images):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda net: net(torch.zeros(2, 7, 5)), "has 5 features; this net takes 4"),
-        (lambda net: net(torch.zeros(2, 0, 4)), r"\(2, 0, 4\), which is no step at all"),
-        (lambda net: net(torch.zeros(7, 4)), r"make it a batch of one with sequence\[None\]"),
-        (lambda net: net(torch.zeros(3, 28)), r"Cut flattened images into rows first: images.view\(-1, 7, 4\)"),
+        (lambda net: net(torch.zeros(2, 7, 5)), "has 5 features; this net expects 4"),
+        (lambda net: net(torch.zeros(2, 0, 4)), r"\(2, 0, 4\), which has no steps"),
+        (lambda net: net(torch.zeros(7, 4)), r"make it a batch of one with sequences\[None\]"),
+        (lambda net: net(torch.zeros(3, 28)), r"Split flattened images into rows first: images.view\(-1, 7, 4\)"),
         (lambda net: net(torch.zeros(4)), r"\(4,\); expected \(batch, time, feature\)\.$"),
-        (lambda net: net(torch.zeros(2, 7, 4), torch.zeros(3, 6)), r"\(3, 6\); for 2 sequences and 6 .* \(2, 6\)"),
-        (lambda net: net(torch.zeros(2, 7, 4), torch.zeros(2, 5)), r"\(2, 5\); for 2 sequences and 6 .* \(2, 6\)"),
-        (lambda net: net(torch.zeros(2, 1, 7, 4)), r"Take the channel out first: images.squeeze\(1\)"),
+        (
+            lambda net: net(torch.zeros(2, 7, 4), torch.zeros(3, 6)),
+            r"\(3, 6\); expected \(2, 6\), for 2 sequences and 6 hidden units",
+        ),
+        (
+            lambda net: net(torch.zeros(2, 7, 4), torch.zeros(2, 5)),
+            r"\(2, 5\); expected \(2, 6\), for 2 sequences and 6 hidden units",
+        ),
+        (lambda net: net(torch.zeros(2, 1, 7, 4)), r"Remove the channel first: images.squeeze\(1\)"),
         (
             lambda net: net(torch.zeros(2, 7, 4).double()),
-            r"sequences is of the type torch.float64.*hand over sequences.to\(torch.float32",
+            r"sequences has the dtype torch.float64; expected torch.float32.* pass sequences.to\(torch.float32",
         ),
-        (lambda net: net(torch.zeros(2, 7, 4).byte()), r"sequences is of the type torch.uint8, .* torch.float32"),
+        (lambda net: net(torch.zeros(2, 7, 4).byte()), "sequences has the dtype torch.uint8; expected torch.float32"),
         (
             lambda net: net(torch.zeros(2, 7, 4), torch.zeros(2, 6).double()),
-            "state is of the type torch.float64, .*hand over state.to",
+            "state has the dtype torch.float64; .*pass state.to",
         ),
         (lambda net: net(torch.zeros(2, 7, 4), lengths=torch.tensor([7, 8])), "Sequence 1 has the length 8; .* 1 to 7"),
         (lambda net: net(torch.zeros(2, 7, 4), lengths=torch.tensor([0, 7])), "Sequence 0 has the length 0; .* 1 to 7"),
@@ -203,13 +209,13 @@ def test_it_learns_from_images_as_sequences_of_rows(few_images):
         (lambda _: ElmanRNN(4, 6, 3, nonlinearity="relo"), "no nonlinearity called 'relo'. Did you mean 'relu'"),
         (lambda _: ElmanRNN(4, 6, 3, readout="first"), "no readout called 'first'.* Known: 'last', 'mean'"),
         (lambda _: ElmanRNN(4, 0, 3), "hidden_size is 0; expected a whole number, 1 or more"),
-        (lambda net: net.load_from_torch(nn.RNN(5, 6, nonlinearity="relu")), "input_size=5; this net needs 4"),
-        (lambda net: net.load_from_torch(nn.RNN(4, 8, nonlinearity="relu")), "hidden_size=8; this net needs 6"),
-        (lambda net: net.load_from_torch(nn.RNN(4, 6)), "nonlinearity='tanh'; this net needs 'relu'"),
-        (lambda net: net.load_from_torch(nn.RNN(4, 6, 2, nonlinearity="relu")), "num_layers=2; this net needs 1"),
+        (lambda net: net.load_from_torch(nn.RNN(5, 6, nonlinearity="relu")), "input_size=5; expected 4"),
+        (lambda net: net.load_from_torch(nn.RNN(4, 8, nonlinearity="relu")), "hidden_size=8; expected 6"),
+        (lambda net: net.load_from_torch(nn.RNN(4, 6)), "nonlinearity='tanh'; expected 'relu'"),
+        (lambda net: net.load_from_torch(nn.RNN(4, 6, 2, nonlinearity="relu")), "num_layers=2; expected 1"),
     ],
 )
-def test_what_does_not_fit_is_named_with_what_would(call, message):
+def test_invalid_arguments_raise_an_error_that_says_what_is_expected(call, message):
     net = ElmanRNN(4, 6, 3)
     before = [parameter.clone() for parameter in net.parameters()]
     with pytest.raises(ValueError, match=message):

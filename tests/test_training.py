@@ -21,7 +21,7 @@ def weights(model: nn.Module) -> torch.Tensor:
 
 
 def run(data, *, seed=0, activation="relu", **settings) -> Training:
-    """A small training, from its beginning to its end."""
+    """A small training, run to its end."""
     training = Training(
         FullyConnected((784, 20, 10), activation, seed=seed), data, seed=seed, batch_size=100, **settings
     )
@@ -31,7 +31,7 @@ def run(data, *, seed=0, activation="relu", **settings) -> Training:
 
 
 @pytest.mark.parametrize(("optimizer", "torchs"), [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam)])
-def test_it_equals_the_loop_written_by_hand_weight_for_weight(few_images, optimizer, torchs):
+def test_it_equals_the_plain_loop_weight_for_weight(few_images, optimizer, torchs):
     net = FullyConnected((784, 20, 10), "relu", seed=3)
     by_hand = torchs(net.parameters(), lr=0.02)
     generator = torch.Generator().manual_seed(3)
@@ -52,7 +52,7 @@ def test_it_equals_the_loop_written_by_hand_weight_for_weight(few_images, optimi
     assert torch.equal(weights(model), weights(net))
 
 
-def test_every_step_says_which_it_is_and_the_smaller_last_batch_is_one(few_images):
+def test_every_step_reports_its_epoch_and_number_and_a_smaller_last_batch_counts_too(few_images):
     training = Training(FullyConnected((784, 10)), few_images, epochs=2, batch_size=100)
     assert training.steps_per_epoch == 5
     assert len(training) == 10
@@ -68,7 +68,7 @@ def test_an_untrained_net_has_a_loss_near_the_logarithm_of_ten(few_images):
     assert loss.item() == pytest.approx(math.log(10), abs=0.1)
 
 
-def test_every_epoch_has_an_order_of_its_own_and_sees_each_image_once(few_images):
+def test_every_epoch_has_its_own_order_and_sees_each_image_once(few_images):
     training = Training(FullyConnected((784, 10)), few_images, epochs=3, batch_size=100)
     orders = []
     for _, step, _ in training:
@@ -80,13 +80,13 @@ def test_every_epoch_has_an_order_of_its_own_and_sees_each_image_once(few_images
         assert torch.equal(order.sort().values, torch.arange(430))
 
 
-def test_same_seed_same_numbers_and_another_seed_others(few_images):
+def test_the_same_seed_gives_the_same_weights_and_another_seed_gives_others(few_images):
     same, again, other = (weights(run(few_images, epochs=2, seed=seed).model) for seed in (1, 1, 2))
     assert torch.equal(same, again)
     assert not torch.equal(same, other)
 
 
-def test_the_global_random_state_is_neither_read_nor_moved(few_images):
+def test_the_global_random_state_is_neither_read_nor_changed(few_images):
     torch.manual_seed(0)
     before = torch.get_rng_state()
     first = weights(run(few_images, epochs=2).model)
@@ -95,7 +95,7 @@ def test_the_global_random_state_is_neither_read_nor_moved(few_images):
     assert torch.equal(weights(run(few_images, epochs=2).model), first)
 
 
-def test_to_pause_is_to_stop_asking(few_images):
+def test_a_training_that_is_paused_and_continued_equals_one_that_is_not(few_images):
     whole = run(few_images, epochs=3)
     paused = Training(FullyConnected((784, 20, 10), "relu"), few_images, batch_size=100, epochs=3)
     for _, step, _ in paused:
@@ -108,7 +108,7 @@ def test_to_pause_is_to_stop_asking(few_images):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 @pytest.mark.parametrize("cut", [0, 3, 5, 8, 15])
-def test_resumed_equals_uninterrupted_bit_for_bit(few_images, tmp_path, optimizer, cut):
+def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(few_images, tmp_path, optimizer, cut):
     settings = {"optimizer": optimizer, "batch_size": 100, "epochs": 3}
     whole = run(few_images, epochs=3, optimizer=optimizer)
     first = Training(FullyConnected((784, 20, 10), "relu"), few_images, **settings)
@@ -137,7 +137,7 @@ def test_a_state_is_a_copy_that_later_steps_do_not_change(few_images):
     assert state["optimizer"]["state"][0]["step"].item() == 1
 
 
-def test_two_trainings_in_two_threads_give_the_numbers_that_they_give_alone(few_images):
+def test_two_trainings_in_two_threads_give_the_same_weights_as_each_alone(few_images):
     alone = [weights(run(few_images, epochs=8, seed=seed).model) for seed in (1, 2)]
     together = {}
     threads = [
@@ -152,8 +152,8 @@ def test_two_trainings_in_two_threads_give_the_numbers_that_they_give_alone(few_
         assert torch.equal(weights(together[seed].model), alone[seed - 1])
 
 
-def test_evaluation_speaks_of_the_part_that_was_asked_for(few_images, monkeypatch):
-    monkeypatch.setattr(training_module, "IMAGES_AT_ONCE", 70)
+def test_an_evaluation_is_of_the_requested_split(few_images, monkeypatch):
+    monkeypatch.setattr(training_module, "EVAL_BATCH_SIZE", 70)
     training = run(few_images, epochs=20, optimizer="adam")
     for split in ("train", "validation", "test"):
         images, labels = few_images.split(split)
@@ -166,23 +166,31 @@ def test_evaluation_speaks_of_the_part_that_was_asked_for(few_images, monkeypatc
     assert training.evaluate("train").accuracy > training.evaluate("test").accuracy
 
 
-def test_dropout_is_off_in_an_evaluation_and_on_again_afterwards(few_images):
+def test_evaluations_can_be_compared_and_hashed_and_are_equal_only_to_themselves(few_images):
+    training = Training(FullyConnected((784, 10)), few_images)
+    evaluation, again = training.evaluate(), training.evaluate()
+    assert evaluation == evaluation
+    assert evaluation != again
+    assert len({evaluation, again}) == 2
+
+
+def test_dropout_is_off_during_an_evaluation_and_on_again_afterwards(few_images):
     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 10))
     training = Training(model, few_images)
     assert training.evaluate().loss == training.evaluate().loss
     assert all(module.training for module in model.modules())
 
 
-def test_evaluation_of_images_that_were_not_held_out_says_how_to_hold_them_out(mnist):
+def test_evaluating_an_empty_split_raises_an_error_that_says_how_to_hold_images_out(mnist):
     training = Training(FullyConnected((784, 10)), mnist)
     with pytest.raises(ValueError, match=r"no validation images.*load\(..., validation=10_000\)"):
         training.evaluate("validation")
-    with pytest.raises(ValueError, match=r"no part of the data called 'tests'\. Did you mean 'test'"):
+    with pytest.raises(ValueError, match=r"no split of the data called 'tests'\. Did you mean 'test'"):
         training.evaluate("tests")
 
 
 class Reads(TorchDispatchMode):
-    """Counts what makes the CPU wait for a device: a number read, or a tensor copied to another device."""
+    """Counts what makes the CPU wait for the device: numbers read from it, and tensors copied to another device."""
 
     def __init__(self, allowed=()):
         super().__init__()
@@ -198,7 +206,7 @@ class Reads(TorchDispatchMode):
         return result
 
 
-def test_the_counter_of_reads_sees_reads():
+def test_the_counter_of_reads_counts_reads_and_copies():
     with Reads() as reads:
         torch.ones(3).sum().item()
         torch.ones(3).to("meta")
@@ -209,7 +217,7 @@ def test_the_counter_of_reads_sees_reads():
 def test_between_two_checks_nothing_is_read_back_from_the_device(few_images, optimizer):
     training = Training(FullyConnected((784, 20, 10), "relu"), few_images, batch_size=2, optimizer=optimizer)
     next(training)
-    # Adam counts its steps in tensors that lie on the CPU whatever the device, so that reading them waits for nothing.
+    # Adam counts its steps in tensors that are on the CPU whatever the device, so reading them does not wait.
     counters = [state["step"] for state in training._optimizer.state.values() if "step" in state]
     with Reads(allowed=counters) as reads:
         for _ in islice(training, 48):
@@ -223,7 +231,7 @@ def test_between_two_checks_nothing_is_read_back_from_the_device(few_images, opt
 
 
 class AllOn(TorchDispatchMode):
-    """Asserts that every operand of every operation lies on one kind of device; torch itself lets a CPU index pass."""
+    """Asserts that all operands of all operations are on one kind of device; torch accepts a CPU index."""
 
     def __init__(self, kind):
         super().__init__()
@@ -238,7 +246,7 @@ class AllOn(TorchDispatchMode):
         return result
 
 
-def test_a_stretch_of_steps_stays_on_the_device_with_every_operand(few_images):
+def test_between_two_checks_every_operand_is_on_the_device(few_images):
     training = Training(FullyConnected((784, 20, 10), "relu"), few_images, batch_size=5, device="meta")
     with AllOn("meta") as mode:
         devices = {loss.device.type for _, _, loss in islice(training, 49)}
@@ -247,21 +255,21 @@ def test_a_stretch_of_steps_stays_on_the_device_with_every_operand(few_images):
     assert mode.operations > 49 * 10
 
 
-def test_the_watch_over_operands_notices_an_index_on_the_cpu():
+def test_the_check_of_operands_notices_an_index_on_the_cpu():
     images, chosen = torch.rand(10, 4, device="meta"), torch.arange(3)
     with pytest.raises(AssertionError, match=r"aten\.index\.Tensor had cpu"), AllOn("meta"):
         images[chosen]
 
 
 @pytest.mark.parametrize("steps_per_epoch", [5, 215])
-def test_a_loss_that_explodes_stops_the_training_and_puts_finite_weights_back(few_images, steps_per_epoch):
+def test_an_exploding_loss_stops_the_training_and_restores_finite_weights(few_images, steps_per_epoch):
     model = FullyConnected((784, 20, 10))
     training = Training(model, few_images, batch_size=math.ceil(430 / steps_per_epoch), learning_rate=1e4)
     with pytest.raises(TrainingDiverged, match=r"The loss became .*The learning rate is 10000: try 1000") as caught:
         list(training)
     assert weights(model).isfinite().all()
     step, epoch, kept = map(int, re.search(r"step (\d+) \(epoch (\d+)\).* of step (\d+)", str(caught.value)).groups())
-    # The step that is named is the first wrong one: until just before it all losses are finite.
+    # The step in the message is the first whose loss is not finite.
     twin = Training(FullyConnected((784, 20, 10)), few_images, batch_size=training.batch_size, learning_rate=1e4)
     losses = [loss.item() for _, _, loss in islice(twin, step - 1)]
     assert all(map(math.isfinite, losses))
@@ -270,7 +278,7 @@ def test_a_loss_that_explodes_stops_the_training_and_puts_finite_weights_back(fe
     assert kept == max(0, *range(0, step, min(50, training.steps_per_epoch)))
 
 
-def test_the_weights_put_back_are_those_of_the_last_check(few_images):
+def test_the_restored_weights_are_those_of_the_last_check(few_images):
     model = FullyConnected((784, 20, 10))
     training = Training(model, replace(few_images, train_images=few_images.train_images.clone()), batch_size=2)
     for _ in islice(training, 100):
@@ -279,7 +287,7 @@ def test_the_weights_put_back_are_those_of_the_last_check(few_images):
     for _ in islice(training, 20):
         pass
     training.data.train_images[training._order[260:270]] = torch.nan
-    with pytest.raises(TrainingDiverged, match=r"The loss became nan at step 131 .*weights of step 100 again"):
+    with pytest.raises(TrainingDiverged, match=r"The loss became nan at step 131 .*reset to the weights of step 100,"):
         list(training)
     assert torch.equal(weights(model), kept)
 
@@ -289,7 +297,7 @@ def test_weights_that_become_infinite_while_the_loss_is_finite_are_noticed(few_i
     for _ in islice(training, 49):
         pass
     with torch.no_grad():
-        training.model.layers[0].bias[0] = -torch.inf  # a class that is never named: the loss stays finite
+        training.model.layers[0].bias[0] = -torch.inf  # a class that is never predicted: the loss stays finite
     assert (few_images.train_labels[training._order[98:100]] != 0).all()
     with pytest.raises(TrainingDiverged, match="The weights became infinite at step 50"):
         next(training)
@@ -311,7 +319,7 @@ def test_weights_that_become_infinite_while_the_loss_is_finite_are_noticed(few_i
         ({"device": "gpu"}, "no device called 'gpu'"),
     ],
 )
-def test_settings_that_cannot_be_trained_with_are_refused(few_images, settings, message):
+def test_invalid_settings_raise_an_error(few_images, settings, message):
     with pytest.raises(ValueError, match=message):
         Training(FullyConnected((784, 10)), few_images, **settings)
 
@@ -321,10 +329,10 @@ def test_a_batch_larger_than_the_data_is_one_batch(few_images):
     assert [step for _, step, _ in training] == [1, 2]
 
 
-def test_what_does_not_fit_the_net_is_said_before_the_first_step(few_images):
-    with pytest.raises(ValueError, match="images of 784 pixels each; the first layer of this net takes 100"):
+def test_a_net_that_does_not_fit_the_data_raises_an_error_before_the_first_step(few_images):
+    with pytest.raises(ValueError, match="images of 784 pixels each; the first layer of this net expects 100"):
         Training(FullyConnected((100, 10)), few_images)
-    with pytest.raises(ValueError, match=r"labels go from 0 to 9, and the model has 7 outputs.*Give its last layer 10"):
+    with pytest.raises(ValueError, match=r"labels go from 0 to 9, but the model has 7 outputs.*Give its last layer 10"):
         Training(FullyConnected((784, 7)), few_images)
     shifted = replace(few_images, train_labels=few_images.train_labels - 1)
     with pytest.raises(ValueError, match="labels go from -1 to 8"):
@@ -334,13 +342,13 @@ def test_what_does_not_fit_the_net_is_said_before_the_first_step(few_images):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU that torch can use")
-def test_without_a_gpu_the_doctor_says_why(few_images):
-    with pytest.raises(RuntimeError, match=r"'cuda' was asked for and cannot be used\. .*GPU"):
+def test_requesting_a_missing_gpu_raises_an_error_that_says_why_it_is_missing(few_images):
+    with pytest.raises(RuntimeError, match=r"The device 'cuda' was requested but cannot be used\. .*GPU"):
         Training(FullyConnected((784, 10)), few_images, device="cuda")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
-def test_on_a_gpu_the_losses_are_those_of_the_cpu(few_images):
+def test_the_losses_on_a_gpu_are_those_on_the_cpu(few_images):
     on_cpu, on_gpu = (
         [loss.item() for _, _, loss in Training(FullyConnected((784, 20, 10)), few_images, device=device, epochs=3)]
         for device in ("cpu", "cuda")
@@ -359,11 +367,11 @@ def a_training(data, sizes=(784, 20, 10), net_seed=0, **settings) -> Training:
     ("state", "message"),
     [
         (lambda data: a_training(data, (784, 30, 10)).state_dict(), "of another net, which has .*weight 30 × 784"),
-        (lambda data: a_training(data, batch_size=50).state_dict(), "made with batch_size = 50, and this .* 100"),
+        (lambda data: a_training(data, batch_size=50).state_dict(), "made with batch_size = 50, but this .* 100"),
         (lambda data: a_training(data, optimizer="adam").state_dict(), "made with optimizer = 'adam'"),
         (
             lambda data: FullyConnected((784, 20, 10)).state_dict(),
-            "a dict with layers.0.weight.*no state of a training",
+            "a dict with layers.0.weight.*not the state of a training",
         ),
         (lambda data: [1, 2], "It is list"),
         (lambda data: {**a_training(data, net_seed=5).state_dict(), "step": "five"}, "Its step is 'five'"),
@@ -375,7 +383,7 @@ def a_training(data, sizes=(784, 20, 10), net_seed=0, **settings) -> Training:
         (lambda data: {**a_training(data, net_seed=5).state_dict(), "model": 7}, "cannot be loaded here"),
     ],
 )
-def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(few_images, state, message):
+def test_a_state_that_does_not_fit_raises_an_error_and_changes_nothing(few_images, state, message):
     training, twin = a_training(few_images), a_training(few_images)
     with pytest.raises(ValueError, match=message):
         training.load_state_dict(state(few_images))
@@ -383,14 +391,14 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(few_images, st
     assert [loss.item() for _, _, loss in islice(training, 9)] == [loss.item() for _, _, loss in islice(twin, 9)]
 
 
-def test_a_file_that_is_no_checkpoint_or_cut_short_is_refused(few_images, tmp_path):
+def test_a_file_that_is_truncated_or_not_a_checkpoint_raises_an_error(few_images, tmp_path):
     training, path = a_training(few_images), tmp_path / "checkpoint.pt"
     training.save(path)
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], whole[:-1], b"", b"a love letter"):
         path.write_bytes(content)
         with pytest.raises(
-            ValueError, match=rf"checkpoint.pt \({len(content):,} bytes\) is no checkpoint, or .* cut short"
+            ValueError, match=rf"checkpoint.pt \({len(content):,} bytes\) is not a checkpoint or is truncated"
         ):
             training.load(path)
     with pytest.raises(FileNotFoundError):
@@ -402,8 +410,8 @@ class RunsCode:
         return print, ("this must not run",)
 
 
-def test_a_file_that_would_run_code_is_refused(few_images, tmp_path, capsys):
+def test_a_file_that_would_run_code_is_not_loaded(few_images, tmp_path, capsys):
     torch.save({"model": RunsCode()}, tmp_path / "checkpoint.pt")
-    with pytest.raises(ValueError, match="is no checkpoint"):
+    with pytest.raises(ValueError, match="is not a checkpoint"):
         a_training(few_images).load(tmp_path / "checkpoint.pt")
     assert "must not run" not in capsys.readouterr().out

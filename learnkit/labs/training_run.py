@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from learnkit import metrics
-from learnkit.training import IMAGES_AT_ONCE, Evaluation, Training
+from learnkit.training import EVAL_BATCH_SIZE, Evaluation, Training
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Run:
         """As `Training.evaluate` does, with a place to stop after each part: a wide net's evaluation takes seconds."""
         images, labels = self.training.data.split("validation")
         model, parts = self.training.model, []
-        for some in images.split(IMAGES_AT_ONCE):
+        for some in images.split(EVAL_BATCH_SIZE):
             model.eval()
             with torch.no_grad():
                 parts.append(model(some))

@@ -1,4 +1,4 @@
-"""Attention: each position of a sequence gathers from the others what it is looking for. Day 5."""
+"""Attention: each position of a sequence gathers information from the others. Day 5."""
 
 import math
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from learnkit.errors import check_whole_number
-from learnkit.models import initial
+from learnkit.models import init
 
 
 def scaled_dot_product_attention(
@@ -18,53 +18,53 @@ def scaled_dot_product_attention(
     value: Float[Tensor, "... key value_feature"],
     mask: Bool[Tensor, "..."] | None = None,
 ) -> tuple[Float[Tensor, "... query value_feature"], Float[Tensor, "... query key"]]:
-    """Means of the values, weighted by how well each key answers each query.
+    """Means of the values, weighted by how well each key matches each query.
 
     ``softmax(Q Kᵀ / √d) V``, where *d* is the number of features of a query.
 
     Parameters
     ----------
     query, key, value
-        A value for each key, and queries of as many features as the keys.
+        A value for each key; queries and keys have equally many features.
     mask
-        True where a query may look at a key; its shape is broadcast to ``(..., query, key)``. (So it is in
-        `torch.nn.functional.scaled_dot_product_attention` too; in `torch.nn.MultiheadAttention` True means *blocked*.)
-        `causal_mask` and `padding_mask` make the two that are most needed; ``&`` makes one of both.
+        True where a query may attend to a key, broadcast to ``(..., query, key)``. This is the convention of
+        `torch.nn.functional.scaled_dot_product_attention`; in `torch.nn.MultiheadAttention` True means *blocked*.
+        `causal_mask` and `padding_mask` make the two common masks; ``&`` combines them.
 
     Returns
     -------
     output
-        A mean of values for each query.
+        A weighted mean of the values for each query.
     weights
-        Each row sums to 1. A query that may look nowhere gets zeros, as weights and as output.
+        Each row sums to 1. A query that may attend to no key has weights and output of zero.
 
     Raises
     ------
     ValueError
-        If the mask is not of True and False.
+        If the mask is not boolean.
 
     References
     ----------
     Vaswani et al.: Attention is all you need, arXiv:1706.03762, section 3.2.1.
     """
-    # To divide the queries is to divide the scores, of which there are many more.
+    # Dividing the queries divides the scores, of which there are many more.
     scores = query / math.sqrt(query.shape[-1]) @ key.mT
     if mask is None:
         weights = scores.softmax(dim=-1)
         return weights @ value, weights
-    _check_true_or_false(mask)
-    # Minus infinity becomes 0 under softmax; a row of nothing else would become 0/0, and is left alone here.
-    somewhere = mask.any(dim=-1, keepdim=True)
-    blocked = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask & somewhere, -math.inf)
+    _check_boolean(mask)
+    # The softmax turns minus infinity into 0. A row of nothing else would become 0/0, so such rows are not masked here.
+    attends = mask.any(dim=-1, keepdim=True)
+    blocked = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask & attends, -math.inf)
     scores += blocked
     weights = scores.softmax(dim=-1)
-    if not somewhere.all():  # asked of the small mask, to spare the many weights a multiplication that is seldom needed
-        weights = weights * somewhere
+    if not attends.all():  # the mask is small, and this spares the many weights a multiplication that is rarely needed
+        weights = weights * attends
     return weights @ value, weights
 
 
 def causal_mask(length: int, device: str | torch.device | None = None) -> Bool[Tensor, "query key"]:
-    """A mask that lets each position look at itself and at those before it, not ahead.
+    """A mask that lets each position attend to itself and to those before it, not to those after it.
 
     Raises
     ------
@@ -75,54 +75,54 @@ def causal_mask(length: int, device: str | torch.device | None = None) -> Bool[T
     return torch.ones(length, length, dtype=torch.bool, device=device).tril()
 
 
-def padding_mask(lengths: Int64[Tensor, " batch"], longest: int) -> Bool[Tensor, "batch 1 1 key"]:
-    """A mask that hides what sequences were filled up with to be of one length.
+def padding_mask(lengths: Int64[Tensor, " batch"], max_length: int) -> Bool[Tensor, "batch 1 1 key"]:
+    """A mask that hides the padding at the end of sequences.
 
     Parameters
     ----------
     lengths
-        Of each sequence, before it was filled up at its end.
-    longest
-        The length of all, filled up.
+        The length of each sequence without its padding.
+    max_length
+        The length of all sequences with their padding.
 
     Raises
     ------
     ValueError
-        If a length is below 0 or above ``longest``.
+        If a length is below 0 or above ``max_length``.
     """
-    check_whole_number("longest", longest)
-    if ((lengths < 0) | (lengths > longest)).any():
-        raise ValueError(f"The lengths are {lengths.tolist()}; expected from 0 to {longest}, which is `longest`.")
-    return (torch.arange(longest, device=lengths.device) < lengths[:, None])[:, None, None, :]
+    check_whole_number("max_length", max_length)
+    if ((lengths < 0) | (lengths > max_length)).any():
+        raise ValueError(f"The lengths are {lengths.tolist()}; expected 0 to {max_length}, which is max_length.")
+    return (torch.arange(max_length, device=lengths.device) < lengths[:, None])[:, None, None, :]
 
 
 class MultiHeadAttention(nn.Module):
-    """Attention several times side by side, each head with projections of its own.
+    """Several attention heads in parallel, each with its own projections.
 
-    Queries, keys and values are made of the inputs by three matrices and cut into heads along their features; each head
-    attends for itself; what the heads find is joined and goes through a fourth matrix.
+    Three linear layers project the inputs to queries, keys and values, whose features are split among the heads. Each
+    head attends independently; a fourth linear layer projects their concatenated outputs.
 
     Parameters
     ----------
     embed_dim
-        Features of each position, in the inputs and in the output.
+        Features of each position, in the inputs and the output.
     num_heads
-        How many heads; ``qk_dim`` and ``value_dim`` are divided among them.
+        Number of heads, among which ``qk_dim`` and ``value_dim`` are split.
     qk_dim
-        Features of all heads' queries together, and of their keys; by default ``embed_dim``.
+        Features of the queries, and of the keys, of all heads together; by default ``embed_dim``.
     value_dim
-        Features of all heads' values together; by default ``embed_dim``. (Both are sizes of what is made of the inputs;
-        ``kdim`` and ``vdim`` of `torch.nn.MultiheadAttention` are sizes of the inputs themselves.)
+        Features of the values of all heads together; by default ``embed_dim``. Both are sizes after the projection;
+        ``kdim`` and ``vdim`` of `torch.nn.MultiheadAttention` are sizes before it.
     bias
-        Whether the four matrices have one.
+        Whether the four linear layers have a bias.
     seed
-        Of the random numbers that the four begin with, as in `torch.nn.Linear`, from a generator of their own; or a
-        generator to draw them from.
+        For the initial weights, drawn as in `torch.nn.Linear` but from the module's own generator; or a generator to
+        draw them from.
 
     Raises
     ------
     ValueError
-        For a size that is not a whole number of at least 1, or one that the heads cannot share evenly.
+        For a size that is not a whole number of at least 1, or is not divisible by ``num_heads``.
 
     References
     ----------
@@ -142,14 +142,14 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         check_whole_number("num_heads", num_heads)
         check_whole_number("embed_dim", embed_dim)
-        qk_dim = _shared_size("qk_dim", qk_dim, embed_dim, num_heads)
-        value_dim = _shared_size("value_dim", value_dim, embed_dim, num_heads)
+        qk_dim = _divisible_size("qk_dim", qk_dim, embed_dim, num_heads)
+        value_dim = _divisible_size("value_dim", value_dim, embed_dim, num_heads)
         self.num_heads = num_heads
-        generator = initial.generator(seed)
-        self.to_query = initial.linear(embed_dim, qk_dim, generator, bias=bias)
-        self.to_key = initial.linear(embed_dim, qk_dim, generator, bias=bias)
-        self.to_value = initial.linear(embed_dim, value_dim, generator, bias=bias)
-        self.to_output = initial.linear(value_dim, embed_dim, generator, bias=bias)
+        generator = init.generator(seed)
+        self.to_query = init.linear(embed_dim, qk_dim, generator, bias=bias)
+        self.to_key = init.linear(embed_dim, qk_dim, generator, bias=bias)
+        self.to_value = init.linear(embed_dim, value_dim, generator, bias=bias)
+        self.to_output = init.linear(value_dim, embed_dim, generator, bias=bias)
 
     def forward(
         self,
@@ -160,43 +160,43 @@ class MultiHeadAttention(nn.Module):
         *,
         need_weights: bool = True,
     ) -> tuple[Float[Tensor, "batch query embed"], Float[Tensor, "batch head query key"] | None]:
-        """What each position gathers, and from where.
+        """The output at each query, and the attention weights.
 
         Parameters
         ----------
         query
-            The positions that ask.
+            The positions that attend.
         key
-            The positions that are looked at; by default ``query``, which is self-attention.
+            The positions that are attended to; by default ``query``, which is self-attention.
         value
-            What they hand out; by default ``key``.
+            What the values are computed from; by default ``key``.
         mask
-            True where a query may look at a key: ``(query, key)``, or ``(batch, head, query, key)`` with 1 for an axis
-            along which it is the same. (In `torch.nn.MultiheadAttention` True means *blocked*.)
+            True where a query may attend to a key: ``(query, key)``, or ``(batch, head, query, key)`` with 1 for an
+            axis along which it is the same. In `torch.nn.MultiheadAttention` True means *blocked*.
         need_weights
-            Whether to return the weights. Without them, torch's fused kernel attends, which never holds them all at
-            once: it needs less memory, and less time.
+            Whether to return the weights. Without them torch's fused kernel is used, which never stores them all at
+            once, so it takes less memory and less time.
 
         Returns
         -------
         output
-            As many positions as ``query`` has.
+            One position for each of ``query``.
         weights
-            For each head; rows are queries and sum to 1 (to 0, if the mask lets a query look nowhere, so that its
-            output is the last matrix's bias). None, if they are not needed.
+            Those of each head; a row belongs to a query and sums to 1, or to 0 if the mask lets the query attend to
+            no key, so that its output is the bias of the last layer. None if ``need_weights`` is False.
 
         Raises
         ------
         ValueError
-            If the shapes do not fit this layer or each other, or the mask is not of True and False.
+            If the shapes do not fit this layer or each other, or the mask is not boolean.
         """
         key = query if key is None else key
         value = key if value is None else value
         self._check_shapes(query, key, value, mask)
-        apart = "batch time (head feature) -> batch head time feature"
-        query = rearrange(self.to_query(query), apart, head=self.num_heads)
-        key = rearrange(self.to_key(key), apart, head=self.num_heads)
-        value = rearrange(self.to_value(value), apart, head=self.num_heads)
+        split_heads = "batch time (head feature) -> batch head time feature"
+        query = rearrange(self.to_query(query), split_heads, head=self.num_heads)
+        key = rearrange(self.to_key(key), split_heads, head=self.num_heads)
+        value = rearrange(self.to_value(value), split_heads, head=self.num_heads)
         if need_weights:
             output, weights = scaled_dot_product_attention(query, key, value, mask)
         else:
@@ -206,31 +206,30 @@ class MultiHeadAttention(nn.Module):
 
     @torch.no_grad()
     def load_from_torch(self, module: nn.MultiheadAttention) -> None:
-        """Take over the weights of a `torch.nn.MultiheadAttention`; from then on both give the same.
+        """Copy the weights of a `torch.nn.MultiheadAttention`, so that both return the same.
 
-        Both take batches first only if the other was made with ``batch_first=True``, and its dropout, if any, is not
-        taken over.
+        The order of the axes is the same only if that was created with ``batch_first=True``. Its dropout is not copied.
 
         Raises
         ------
         ValueError
-            If it has other sizes or options than this layer.
+            If its sizes or options differ from those of this layer.
         """
         embed_dim = self.to_query.in_features
-        wanted = {"embed_dim": embed_dim, "num_heads": self.num_heads, "kdim": embed_dim, "vdim": embed_dim}
-        wanted |= {"bias_k": None, "bias_v": None, "add_zero_attn": False}
-        for name, value in wanted.items():
+        expected = {"embed_dim": embed_dim, "num_heads": self.num_heads, "kdim": embed_dim, "vdim": embed_dim}
+        expected |= {"bias_k": None, "bias_v": None, "add_zero_attn": False}
+        for name, value in expected.items():
             if getattr(module, name) != value:
                 raise ValueError(
-                    f"The torch.nn.MultiheadAttention has {name}={getattr(module, name)!r}; this layer needs {value!r}."
+                    f"The torch.nn.MultiheadAttention has {name}={getattr(module, name)!r}; expected {value!r}."
                 )
         projected = {"qk_dim": self.to_query.out_features, "value_dim": self.to_value.out_features}
         for name, size in projected.items():
             if size != embed_dim:
-                raise ValueError(f"This layer has {name}={size}; torch's always has its embed_dim there, {embed_dim}.")
+                raise ValueError(f"This layer has {name}={size}; in torch it always equals embed_dim, {embed_dim}.")
         if (module.in_proj_bias is None) != (self.to_query.bias is None):
             raise ValueError(
-                f"The torch.nn.MultiheadAttention has bias={module.in_proj_bias is not None}; this layer needs "
+                f"The torch.nn.MultiheadAttention has bias={module.in_proj_bias is not None}; expected "
                 f"{self.to_query.bias is not None}."
             )
         layers = (self.to_query, self.to_key, self.to_value)
@@ -251,11 +250,11 @@ class MultiHeadAttention(nn.Module):
                 advice = f" It looks like one sequence: make it a batch of one with {name}[None]." if single else ""
                 raise ValueError(f"{name} has the shape {shape}; expected (batch, time, feature).{advice}")
             if shape[1] == 0:
-                raise ValueError(f"{name} has the shape {shape}, which is no position at all; expected at least one.")
+                raise ValueError(f"{name} has the shape {shape}, which has no positions; expected at least one.")
             if shape[2] != embed_dim:
-                raise ValueError(f"Each position of {name} has {shape[2]} features; this layer takes {embed_dim}.")
+                raise ValueError(f"Each position of {name} has {shape[2]} features; this layer expects {embed_dim}.")
             if len(given) != len(query):
-                raise ValueError(f"query is a batch of {len(query)} and {name} one of {len(given)}; expected as many.")
+                raise ValueError(f"query is a batch of {len(query)} and {name} of {len(given)}; expected equally many.")
         if key.shape[1] != value.shape[1]:
             raise ValueError(
                 f"There are {key.shape[1]} keys and {value.shape[1]} values; expected a value for each key."
@@ -264,36 +263,36 @@ class MultiHeadAttention(nn.Module):
             _check_mask(mask, (len(query), self.num_heads, query.shape[1], key.shape[1]))
 
 
-def _shared_size(name: str, size: int | None, embed_dim: int, num_heads: int) -> int:
+def _divisible_size(name: str, size: int | None, embed_dim: int, num_heads: int) -> int:
     if size is None:
         name, size = "embed_dim", embed_dim
     check_whole_number(name, size)
     if size % num_heads != 0:
         below = size // num_heads * num_heads
-        next_sizes = f"{below} and {below + num_heads}" if below else num_heads
+        nearest = f"{below} and {below + num_heads}" if below else num_heads
         raise ValueError(
-            f"{name} is {size}, which {num_heads} heads cannot share evenly; the next that they can: {next_sizes}."
+            f"{name} is {size}, which is not divisible by num_heads={num_heads}; the nearest sizes are: {nearest}."
         )
     return size
 
 
-def _check_true_or_false(mask: Tensor) -> None:
+def _check_boolean(mask: Tensor) -> None:
     if mask.dtype != torch.bool:
         raise ValueError(
-            f"The mask is of {mask.dtype}; expected True where a query may look and False where not. (Of zeros and "
-            "ones: mask.bool().)"
+            f"The mask has the dtype {mask.dtype}; expected torch.bool, True where a query may attend. If it holds "
+            "ones and zeros, pass mask.bool()."
         )
 
 
 def _check_mask(mask: Tensor, shape: tuple[int, int, int, int]) -> None:
-    _check_true_or_false(mask)
+    _check_boolean(mask)
     sizes = tuple(mask.shape)
     fits = len(sizes) in (2, 4) and all(size in (1, full) for size, full in zip(sizes[::-1], shape[::-1], strict=False))
     if not fits:
         batch, _, queries, keys = shape
         advice = {
-            (batch, keys): " One row for each sequence, as padding has it, goes in as mask[:, None, None].",
-            (batch, queries, keys): " One for each sequence, the same for all heads, goes in as mask[:, None].",
+            (batch, keys): " If it has one row for each sequence, as for padding, pass mask[:, None, None].",
+            (batch, queries, keys): " If it is one for each sequence, the same for all heads, pass mask[:, None].",
         }.get(sizes, "")
         raise ValueError(
             f"The mask has the shape {sizes}; expected (query, key) = {shape[2:]}, or (batch, head, query, key) = "

@@ -1,4 +1,4 @@
-"""The network of the first two days: matrices in a row, with or without an activation between them."""
+"""The network of the first two days: linear layers in sequence, with or without an activation between them."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -9,25 +9,26 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from learnkit.errors import check_whole_number, unknown
-from learnkit.models import initial
+from learnkit.models import init
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "sigmoid": nn.Sigmoid}
 
 
 class FullyConnected(nn.Module):
-    """Linear layers of the given sizes, one after the other.
+    """Linear layers of the given sizes, in sequence.
 
     Parameters
     ----------
     sizes
-        Numbers of neurons, from the pixels of an image to the classes: ``(784, 128, 256, 10)`` makes three layers.
+        The numbers of inputs, of neurons in each hidden layer, and of classes: ``(784, 128, 256, 10)`` makes three
+        layers.
     activation
-        What stands between the layers (not after the last): ``"relu"``, ``"tanh"``, ``"gelu"``, ``"sigmoid"``, or None
-        for nothing at all.
+        What is applied between the layers (not after the last): ``"relu"``, ``"tanh"``, ``"gelu"``, ``"sigmoid"``, or
+        None for nothing.
     seed
-        Of the random numbers that the net begins with: each weight and bias of a layer with *n* inputs is uniform
-        between −1/√n and 1/√n, as in `torch.nn.Linear`, and drawn in the same order. They come from a generator of the
-        net's own, so that torch's global one is neither read nor moved.
+        For the initial weights: each weight and bias of a layer with *n* inputs is uniform between −1/√n and 1/√n, as
+        in `torch.nn.Linear`, and drawn in the same order. They come from the net's own generator; torch's global one is
+        neither read nor advanced.
 
     Raises
     ------
@@ -37,7 +38,7 @@ class FullyConnected(nn.Module):
 
     def __init__(self, sizes: Sequence[int], activation: str | None = None, *, seed: int = 0) -> None:
         super().__init__()
-        self.sizes = _checked(sizes)
+        self.sizes = _check_sizes(sizes)
         if activation is not None and activation not in ACTIVATIONS:
             raise unknown("activation", activation, ACTIVATIONS)
         self.activation = activation
@@ -46,7 +47,7 @@ class FullyConnected(nn.Module):
         for inputs, outputs in pairwise(self.sizes):
             if activation is not None and len(self.layers) > 0:
                 self.layers.append(ACTIVATIONS[activation]())
-            self.layers.append(initial.linear(inputs, outputs, generator))
+            self.layers.append(init.linear(inputs, outputs, generator))
 
     def forward(self, images: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch classes"]:
         """The logits of a batch of images, flattened or not.
@@ -54,7 +55,7 @@ class FullyConnected(nn.Module):
         Raises
         ------
         ValueError
-            If an image has not as many pixels as the first layer has inputs.
+            If the number of pixels of an image differs from the number of inputs of the first layer.
         """
         pixels = prod(images.shape[1:])
         if pixels != self.sizes[0]:
@@ -62,27 +63,27 @@ class FullyConnected(nn.Module):
             advice = " It looks like one image: make it a batch of one with image[None]." if single else ""
             raise ValueError(
                 f"A batch of shape {tuple(images.shape)} holds images of {pixels} pixels each; the first layer of this "
-                f"net takes {self.sizes[0]}.{advice}"
+                f"net expects {self.sizes[0]}.{advice}"
             )
         return self.layers(images.flatten(1))
 
     @torch.no_grad()
     def collapse(self) -> nn.Linear:
-        """The one linear layer that a net without an activation is.
+        """The single linear layer that is equivalent to a net without an activation.
 
         ``W3 (W2 (W1 x + b1) + b2) + b3`` multiplied out: ``(W3 W2 W1) x + (W3 W2 b1 + W3 b2 + b3)``.
 
         Raises
         ------
         ValueError
-            If there is an activation, since then no single layer gives the same outputs.
+            If there is an activation between layers, since no single linear layer gives the same outputs.
         """
         if self.activation is not None and len(self.sizes) > 2:
             raise ValueError(
-                f"This net has {self.activation!r} between its layers, which bends what passes through, so that no "
-                "single matrix does the same. Only a net with activation=None collapses."
+                f"This net has {self.activation!r} between its layers, which is not linear, so no single linear layer "
+                "is equivalent to it. Only a net with activation=None collapses."
             )
-        # In float64, and on the CPU since not every GPU has it, so that multiplying out adds no rounding of its own.
+        # In float64, so that multiplying out adds no rounding error, and on the CPU, since not every GPU has float64.
         first, *others = ((layer.weight.cpu().double(), layer.bias.cpu().double()) for layer in self._linears())
         weight, bias = first
         for next_weight, next_bias in others:
@@ -97,17 +98,17 @@ class FullyConnected(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
 
-def _checked(sizes: Sequence[int]) -> tuple[int, ...]:
+def _check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     if not isinstance(sizes, Iterable):
         raise ValueError(
-            f"sizes is {sizes!r}; expected the numbers of inputs, neurons and outputs, such as (784, 128, 10). (A "
-            "study takes a list of these, [(784, 128, 10)], since it tries each.)"
+            f"sizes is {sizes!r}; expected the numbers of inputs, neurons and outputs, such as (784, 128, 10). A "
+            "study expects a list of these, such as [(784, 128, 10)], and tries each of them."
         )
     sizes = tuple(sizes)
     if len(sizes) < 2:
         raise ValueError(
-            f"sizes={sizes} makes no layer; give at least the numbers of inputs and of outputs, such as (784, 10)."
+            f"sizes={sizes} makes no layer; expected at least the numbers of inputs and outputs, such as (784, 10)."
         )
     for size in sizes:
-        check_whole_number(f"A layer's number of neurons in sizes={sizes}", size)
+        check_whole_number(f"The number of neurons of a layer in sizes={sizes}", size)
     return sizes

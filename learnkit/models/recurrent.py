@@ -1,4 +1,4 @@
-"""A recurrent network: it reads a sequence step by step and carries a state along. Days 3 and 4."""
+"""A recurrent network, which reads a sequence step by step and keeps a hidden state. Days 3 and 4."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,41 +8,41 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from learnkit.errors import check_whole_number, unknown
-from learnkit.models import initial
+from learnkit.models import init
 
-NONLINEARITIES = {"relu": torch.relu, "tanh": torch.tanh}  # the two that torch.nn.RNN knows
+NONLINEARITIES = {"relu": torch.relu, "tanh": torch.tanh}  # those of torch.nn.RNN
 READOUTS = ("last", "mean")
 
 
 class ElmanRNN(nn.Module):
     """Elman's recurrent network, with a linear readout on top.
 
-    The state after step *t* is ``h_t = f(W_x x_t + b + W_h h_{t-1})``; it begins with zeros. The readout makes logits
-    of the last state, or of the mean of all states (which is the mean of the logits of all states).
+    The state after step *t* is ``h_t = f(W_x x_t + b + W_h h_{t-1})``; the initial state is zero. The readout computes
+    logits from the last state, or from the mean of all states (which gives the mean of the logits of all states).
 
-    All three ways to read, ``net(…)``, `last_state` and `states`, take the same: the sequences, a state to begin with,
-    and the sequences' lengths where they are not all equally long. To read in pieces, hand the state on::
+    ``net(…)``, `last_state` and `states` take the same arguments: the sequences, an initial state, and the lengths of
+    the sequences if these differ. To read sequences in chunks, pass the state on::
 
-        for piece in pieces:
-            state = net.last_state(piece, state)
+        for chunk in chunks:
+            state = net.last_state(chunk, state)
         logits = net.hidden_to_logits(state)
 
     Parameters
     ----------
     input_size
-        Features in a step: for an image that is read row by row, the pixels of a row.
+        Features of each step: for an image that is read row by row, the pixels of a row.
     hidden_size
-        Numbers in the state.
+        Units of the hidden state.
     num_classes
-        Logits to return.
+        Number of logits.
     nonlinearity
         *f*: ``"relu"`` or ``"tanh"``.
     readout
-        Of which state: ``"last"`` or ``"mean"``.
+        Which state the logits are computed from: ``"last"`` or ``"mean"``.
     seed
-        Of the random numbers that the net begins with, which come from a generator of its own. They are those of
-        `torch.nn.RNN` after ``torch.manual_seed(seed)``: uniform between −1/√hidden_size and 1/√hidden_size (of its two
-        biases, which it adds to each other, the sum); then the readout's, as in `torch.nn.Linear`.
+        For the initial weights, which come from the net's own generator. They are those of `torch.nn.RNN` after
+        ``torch.manual_seed(seed)``: uniform between −1/√hidden_size and 1/√hidden_size. The bias is the sum of its two
+        biases. The readout follows, initialised as in `torch.nn.Linear`.
 
     Raises
     ------
@@ -76,8 +76,8 @@ class ElmanRNN(nn.Module):
         self.input_to_hidden = nn.utils.skip_init(nn.Linear, input_size, hidden_size)
         self.hidden_to_hidden = nn.utils.skip_init(nn.Linear, hidden_size, hidden_size, bias=False)
         generator = torch.Generator().manual_seed(seed)
-        self._begin(generator)
-        self.hidden_to_logits = initial.linear(hidden_size, num_classes, generator)
+        self._initialise(generator)
+        self.hidden_to_logits = init.linear(hidden_size, num_classes, generator)
 
     def forward(
         self,
@@ -85,21 +85,21 @@ class ElmanRNN(nn.Module):
         state: Float[Tensor, "batch hidden"] | None = None,
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch classes"]:
-        """The logits of each sequence.
+        """The logits for each sequence.
 
         Parameters
         ----------
         sequences
-            At least one step long.
+            Each has at least one step.
         state
-            To begin with instead of zeros.
+            The initial state, instead of zeros.
         lengths
-            How many steps of each sequence count, at least one; the rest is padding, and is not even read.
+            The number of steps of each sequence, at least one; what follows is padding and is not read.
 
         Raises
         ------
         ValueError
-            If sequences, state or lengths have another shape or type than this net can take.
+            If the shape or dtype of the sequences, the state or the lengths does not fit this net.
         """
         if self.readout == "last":
             return self.hidden_to_logits(self.last_state(sequences, state, lengths))
@@ -116,9 +116,9 @@ class ElmanRNN(nn.Module):
         if lengths is not None:
             states = self.states(sequences, state, lengths)
             return states[torch.arange(len(states)), lengths - 1]
-        begin = self._checked(sequences, state)
-        steps = self._steps(self.input_to_hidden(sequences).unbind(dim=1), begin)
-        for last in steps:  # noqa: B007 (those before it are only gone through)
+        initial = self._check_inputs(sequences, state)
+        steps = self._steps(self.input_to_hidden(sequences).unbind(dim=1), initial)
+        for last in steps:  # noqa: B007 (only the last one is used)
             pass
         return last
 
@@ -128,21 +128,21 @@ class ElmanRNN(nn.Module):
         state: Float[Tensor, "batch hidden"] | None = None,
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch time hidden"]:
-        """The state after each step; zeros after the end of a sequence that is shorter than others."""
-        state = self._checked(sequences, state, lengths)
+        """The state after each step; zeros after the end of a shorter sequence."""
+        state = self._check_inputs(sequences, state, lengths)
         if lengths is None or len(sequences) == 0:
             return torch.stack(list(self._steps(self.input_to_hidden(sequences).unbind(dim=1), state)), dim=1)
-        # Sorted by length, so that the sequences that still go on at a step are the first of the batch.
+        # Sorted by length, so that the sequences that have not ended at a step are the first of the batch.
         packed = pack_padded_sequence(sequences, lengths.cpu(), batch_first=True, enforce_sorted=False)
         from_inputs = self.input_to_hidden(packed.data).split(packed.batch_sizes.tolist())
         states = torch.cat(list(self._steps(from_inputs, state[packed.sorted_indices])))
         which = torch.cat([packed.sorted_indices[:count] for count in packed.batch_sizes.tolist()])
         when = torch.arange(len(packed.batch_sizes)).repeat_interleave(packed.batch_sizes).to(which.device)
-        # At once, which is several times as fast as torch's pad_packed_sequence with its gradient.
+        # Several times as fast as torch's pad_packed_sequence, counting its gradient.
         return states.new_zeros(*sequences.shape[:2], states.shape[1]).index_put((which, when), states)
 
     def _steps(self, from_inputs: Iterable[Tensor], state: Tensor) -> Iterator[Tensor]:
-        """The states. What the input adds to them does not depend on them: it was computed for all steps at once."""
+        """Yield the states. The input's contribution does not depend on them and was computed for all steps at once."""
         f = NONLINEARITIES[self.nonlinearity]
         recurrent = self.hidden_to_hidden.weight.T
         for from_input in from_inputs:
@@ -152,25 +152,25 @@ class ElmanRNN(nn.Module):
             yield state
 
     @torch.no_grad()
-    def _begin(self, generator: torch.Generator) -> None:
-        """The numbers with which torch.nn.RNN begins, drawn in its order."""
+    def _initialise(self, generator: torch.Generator) -> None:
+        """Draw the initial weights of torch.nn.RNN, in its order."""
         bound = self.hidden_to_hidden.in_features**-0.5
         bias = self.input_to_hidden.bias
         second = torch.empty_like(bias)
-        for numbers in (self.input_to_hidden.weight, self.hidden_to_hidden.weight, bias, second):
-            numbers.uniform_(-bound, bound, generator=generator)
+        for parameter in (self.input_to_hidden.weight, self.hidden_to_hidden.weight, bias, second):
+            parameter.uniform_(-bound, bound, generator=generator)
         bias += second
 
     @torch.no_grad()
     def load_from_torch(self, module: nn.RNN) -> None:
-        """Take over the weights of a `torch.nn.RNN`; from then on `states` is its output. The readout stays.
+        """Copy the weights of a `torch.nn.RNN`, so that `states` returns its output. The readout is not changed.
 
         Raises
         ------
         ValueError
-            If it has other sizes, another nonlinearity, several layers, two directions, or no bias.
+            If its sizes or nonlinearity differ, or if it has several layers, two directions, or no bias.
         """
-        ours = {
+        expected = {
             "input_size": self.input_to_hidden.in_features,
             "hidden_size": self.hidden_to_hidden.in_features,
             "num_layers": 1,
@@ -178,15 +178,15 @@ class ElmanRNN(nn.Module):
             "bias": True,
             "nonlinearity": self.nonlinearity,
         }
-        for name, value in ours.items():
+        for name, value in expected.items():
             if getattr(module, name) != value:
-                raise ValueError(f"The torch.nn.RNN has {name}={getattr(module, name)!r}; this net needs {value!r}.")
+                raise ValueError(f"The torch.nn.RNN has {name}={getattr(module, name)!r}; expected {value!r}.")
         self.input_to_hidden.weight.copy_(module.weight_ih_l0)
-        self.input_to_hidden.bias.copy_(module.bias_ih_l0 + module.bias_hh_l0)  # torch keeps two and adds both
+        self.input_to_hidden.bias.copy_(module.bias_ih_l0 + module.bias_hh_l0)  # torch has two and adds them
         self.hidden_to_hidden.weight.copy_(module.weight_hh_l0)
 
-    def _checked(self, sequences: Tensor, state: Tensor | None, lengths: Tensor | None = None) -> Tensor:
-        """The state to begin with, once all that was given is seen to fit."""
+    def _check_inputs(self, sequences: Tensor, state: Tensor | None, lengths: Tensor | None = None) -> Tensor:
+        """Check that the inputs fit this net, and return the initial state."""
         weight = self.input_to_hidden.weight
         _check_sequences(sequences, weight)
         batch, time, _ = sequences.shape
@@ -195,10 +195,10 @@ class ElmanRNN(nn.Module):
             state = sequences.new_zeros(batch, hidden)
         if tuple(state.shape) != (batch, hidden):
             raise ValueError(
-                f"The state has the shape {tuple(state.shape)}; for {batch} sequences and {hidden} hidden numbers "
-                f"expected ({batch}, {hidden})."
+                f"The state has the shape {tuple(state.shape)}; expected ({batch}, {hidden}), for {batch} sequences "
+                f"and {hidden} hidden units."
             )
-        _check_type("state", state, weight)
+        _check_dtype("state", state, weight)
         if lengths is not None:
             _check_lengths(lengths, batch, time)
         return state
@@ -209,36 +209,36 @@ def _check_sequences(sequences: Tensor, weight: Tensor) -> None:
     if sequences.ndim != 3:
         advice = ""
         if sequences.ndim == 2 and shape[1] == features:
-            advice = " It looks like one sequence: make it a batch of one with sequence[None]."
+            advice = " It looks like one sequence: make it a batch of one with sequences[None]."
         elif sequences.ndim == 2 and shape[1] % features == 0:
-            advice = f" Cut flattened images into rows first: images.view(-1, {shape[1] // features}, {features})."
+            advice = f" Split flattened images into rows first: images.view(-1, {shape[1] // features}, {features})."
         elif sequences.ndim == 4 and shape[1] == 1:
-            advice = " Take the channel out first: images.squeeze(1)."
+            advice = " Remove the channel first: images.squeeze(1)."
         raise ValueError(f"The sequences have the shape {shape}; expected (batch, time, feature).{advice}")
     if shape[1] == 0:
-        raise ValueError(f"The sequences have the shape {shape}, which is no step at all; expected at least one.")
+        raise ValueError(f"The sequences have the shape {shape}, which has no steps; expected at least one.")
     if shape[2] != features:
-        raise ValueError(f"Each step of the sequences has {shape[2]} features; this net takes {features}.")
-    _check_type("sequences", sequences, weight)
+        raise ValueError(f"Each step of the sequences has {shape[2]} features; this net expects {features}.")
+    _check_dtype("sequences", sequences, weight)
 
 
-def _check_type(name: str, numbers: Tensor, weight: Tensor) -> None:
-    if numbers.dtype != weight.dtype:
+def _check_dtype(name: str, values: Tensor, weight: Tensor) -> None:
+    if values.dtype != weight.dtype:
         raise ValueError(
-            f"What was given as {name} is of the type {numbers.dtype}, the weights of this net of {weight.dtype}: "
-            f"hand over {name}.to({weight.dtype})."
+            f"{name} has the dtype {values.dtype}; expected {weight.dtype}, that of the weights of this net: pass "
+            f"{name}.to({weight.dtype})."
         )
 
 
 def _check_lengths(lengths: Tensor, batch: int, time: int) -> None:
     if tuple(lengths.shape) != (batch,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
         raise ValueError(
-            f"lengths has the shape {tuple(lengths.shape)} and the type {lengths.dtype}; expected a whole number for "
+            f"lengths has the shape {tuple(lengths.shape)} and the dtype {lengths.dtype}; expected a whole number for "
             f"each of {batch} sequences."
         )
-    wrong = ((lengths < 1) | (lengths > time)).nonzero().flatten().tolist()
-    if wrong:
+    invalid = ((lengths < 1) | (lengths > time)).nonzero().flatten().tolist()
+    if invalid:
         raise ValueError(
-            f"Sequence {wrong[0]} has the length {lengths[wrong[0]].item()}; expected 1 to {time}, the number of steps "
-            "that there are."
+            f"Sequence {invalid[0]} has the length {lengths[invalid[0]].item()}; expected 1 to {time}, the number of "
+            "steps in the batch."
         )

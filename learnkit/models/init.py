@@ -1,26 +1,26 @@
-"""The random numbers that a model begins with, from a generator of its own."""
+"""Initial weights, drawn from a model's own random generator."""
 
 import torch
 from torch import nn
 
 
 def generator(seed: int | torch.Generator) -> torch.Generator:
-    """A generator of its own for a seed. One that is given is gone on with: so the parts of a model share one."""
+    """A new generator with this seed. A generator is returned as it is, so that the parts of a model can share one."""
     return seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
 
 
 @torch.no_grad()
 def linear(inputs: int, outputs: int, generator: torch.Generator, *, bias: bool = True) -> nn.Linear:
-    """A `torch.nn.Linear` whose numbers come from ``generator`` instead of torch's global one.
+    """A `torch.nn.Linear` whose parameters are drawn from ``generator`` instead of torch's global one.
 
     Parameters
     ----------
     inputs, outputs
-        Its sizes.
+        The numbers of features.
     generator
-        Is moved on by ``outputs * inputs`` numbers, and by ``outputs`` more for the bias: as nn.Linear draws them.
+        It is advanced by ``outputs * inputs`` numbers, and by ``outputs`` more for the bias, as in `torch.nn.Linear`.
     bias
-        Whether there is one.
+        Whether there is a bias.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def linear(inputs: int, outputs: int, generator: torch.Generator, *, bias: bool 
 
 @torch.no_grad()
 def embedding(count: int, size: int, generator: torch.Generator) -> nn.Embedding:
-    """A `torch.nn.Embedding`, of ``count`` vectors, whose numbers come from ``generator`` instead of torch's own."""
+    """A `torch.nn.Embedding` of ``count`` vectors, drawn from ``generator`` instead of torch's global one."""
     layer = nn.utils.skip_init(nn.Embedding, count, size)
     layer.weight.normal_(generator=generator)
     return layer
