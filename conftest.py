@@ -3,4 +3,4 @@
 import sys
 
 # Where nbval is switched off, since it takes seconds to import, so is what stands on it.
-pytest_plugins = [] if "no:nbval" in sys.argv else ["tests.nbval_honest"]
+pytest_plugins = [] if "no:nbval" in sys.argv else ["tools.nbval_plugin"]

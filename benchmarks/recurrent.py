@@ -4,7 +4,6 @@ Every way reads the same 200 images of 28 rows with 128 numbers in its state; fr
 weights. The last states are asked for, then all of them, then the last ones of sequences of different lengths.
 """
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,10 +16,9 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from benchmarks.measure import interleaved, print_table
 from learnkit.models import ElmanRNN
+from tools.notebook_definitions import definitions
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-from notebook_definitions import definitions  # noqa: E402
 
 BATCH, HIDDEN = 200, 128
 PASSES = 10  # of the fast ways in each turn

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbval_honest import in_words
+
+from tools.nbval_plugin import in_words
 
 try:
     import tomllib

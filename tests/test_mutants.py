@@ -7,7 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from mutants import LIST, ROOT, main, read_list
+
+from tools.mutants import LIST, ROOT, main, read_list
 
 DOUBLE = "def double(x):\n    return 2 * x\n"
 TESTS = "from library import double\n\n\ndef test_three_doubled_is_six():\n    assert double(3) == 6\n"
@@ -24,6 +25,7 @@ def library(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_PLUGINS", "_hypothesis_pytestplugin")  # whose seed is given
     (tmp_path / "tests").mkdir()
+    (tmp_path / "tools").mkdir()
     (tmp_path / "library.py").write_text(DOUBLE)
     (tmp_path / "tests/test_library.py").write_text(TESTS)
 
@@ -61,7 +63,7 @@ def test_a_mutant_that_no_test_notices_lives_and_fails_the_run(library, capsys):
     ],
 )
 def test_a_mutant_that_cannot_be_judged_fails_the_run_and_says_why(library, capsys, monkeypatch, mutant, reason):
-    monkeypatch.setattr("mutants.SECONDS", 3 if "end within" in reason else 60)
+    monkeypatch.setattr("tools.mutants.SECONDS", 3 if "end within" in reason else 60)
     assert main([], library(mutant)) == 1
     told = capsys.readouterr().out
     assert f"NOT RUN  library: {mutant['name']}\n         {reason}" in told

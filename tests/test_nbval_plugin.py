@@ -9,8 +9,9 @@ import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
-from nbval_honest import DIFFERENT, Allowed, code_digest, difference_of_pictures, differences_in_text
-from save_notebooks import normalise
+
+from tools.nbval_plugin import DIFFERENT, Allowed, code_digest, difference_of_pictures, differences_in_text
+from tools.save_notebooks import normalise
 
 ROOT = Path(__file__).parent.parent
 
@@ -98,7 +99,7 @@ def saved(table: dict[str, tuple[str, str, list[str]]], which: int, path: Path) 
 
 def check(*paths: Path, options: tuple[str, ...] = ("--nbval-current-env",)) -> tuple[dict[str, str], str]:
     """Run the plugin over notebooks: the outcome of every cell by ``file::Cell n``, and all that was printed."""
-    plugins = ["-p", "tests.nbval_honest", "-p", "no:cacheprovider"]
+    plugins = ["-p", "tools.nbval_plugin", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", "-rA", "-q", "-o", "addopts=", "--nbval", *plugins, *options]
     command += [f"--rootdir={paths[0].parent}", "-c", "pyproject.toml"]
     text = subprocess.run([*command, *map(str, paths)], cwd=ROOT, capture_output=True, text=True, check=False).stdout

@@ -13,13 +13,10 @@ from statistics import median
 import pandas as pd
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-sys.path.insert(0, str(Path(__file__).parent))
-from notebook_definitions import definitions
-
 from benchmarks import recurrent
 from learnkit import data, models
 from learnkit.study import STORED, study
+from tools.notebook_definitions import definitions
 
 EXTREMES = [(784, *hidden, 10) for hidden in ((1, 256), (1, 2048), (4, 256), (4, 2048), (256, 1), (128, 256))]
 DEPTHS = [(784, *hidden, 10) for hidden in ((), (128,), (128, 256), (128, 256, 256), (128, 256, 256, 1024))]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbval_honest import Allowed, code_digest, differences, join_streams, without_views
+
+from tools.nbval_plugin import Allowed, code_digest, differences, join_streams, without_views
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"

@@ -26,7 +26,7 @@ except ModuleNotFoundError:  # Python 3.10, where pytest brings it along under a
     import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent
-LIST = "tests/mutants.toml"
+LIST = "tools/mutants.toml"
 AT_ONCE = min(4, os.cpu_count() or 1)  # each on one thread, and with MNIST in its memory
 SECONDS = 600  # for the tests of one mutant
 
@@ -74,7 +74,7 @@ def read_list(root: Path) -> list[Mutant]:
 @contextmanager
 def copy_of(root: Path) -> Iterator[Path]:
     """A copy of the repository, without what the tests of the library have no use for."""
-    unneeded = shutil.ignore_patterns(".*", "__pycache__", "my", "pictures", "screenshots", "differences")
+    unneeded = shutil.ignore_patterns(".*", "__pycache__", "my", "pictures", "screenshots", "notebook_differences")
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         yield Path(shutil.copytree(root, Path(folder, "copy"), ignore=unneeded))
 

@@ -39,7 +39,7 @@ from PIL import Image
 from scipy import ndimage
 
 SAVE = "python course.py notebooks"  # what mends a notebook
-DIFFERENCES = Path("tests/differences")  # below the root of the tests
+DIFFERENCES = Path("notebook_differences")  # below the root of the tests
 LARGEST_OUTPUT = 2_000_000  # bytes
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 CONTROLS = "To be moved once you run this cell:"
