@@ -7,9 +7,11 @@ from typing import Any
 
 import nbformat
 import pytest
-from learner import choose, choose_theme, no_violations, open_notebook, save, write_notebook
+from learner import choose_theme, no_violations, save
 from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, Page, expect
+
+from tools.jupyterlab import choose, open_notebook, write_notebook
 
 TRAIN = """from learnkit import labs
 lab = labs.TrainingLab(hidden=(32, 16), activation="relu", device="cpu", {more})

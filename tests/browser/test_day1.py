@@ -2,8 +2,10 @@
 
 import re
 
-from learner import choose, choose_theme, open_notebook, run_all, save, scroll_to
+from learner import choose_theme, run_all, save, scroll_to
 from playwright.sync_api import expect
+
+from tools.jupyterlab import choose, open_notebook
 
 NAME = "day1_metrics_and_first_network.ipynb"
 

@@ -6,21 +6,12 @@ from statistics import median
 import nbformat
 import pytest
 import torch
-from learner import (
-    choose,
-    choose_theme,
-    no_violations,
-    open_notebook,
-    run_all,
-    save,
-    scroll_to,
-    standing_out,
-    write_notebook,
-)
+from learner import choose_theme, no_violations, overflowing, run_all, save, scroll_to
 from playwright.sync_api import Page, expect
 
 from learnkit.labs.attention_chain import AttentionState
 from learnkit.models import MultiHeadAttention
+from tools.jupyterlab import choose, open_notebook, write_notebook
 
 CELLS = (
     "from learnkit.labs import AttentionLab, TransformerLab\nchain = AttentionLab()\nchain",
@@ -261,7 +252,7 @@ def test_a_transformer_learns_while_one_looks_and_both_labs_fit_and_can_be_spoke
             page.set_viewport_size({"width": width, "height": 1500})
             for name, output in (("attention", outputs.nth(0)), ("transformer", learner)):
                 scroll_to(output)
-                assert standing_out(output) == []
+                assert overflowing(output) == []
                 output.screenshot(path=screenshots / f"{name}_lab_{theme.lower()}_{width}.png")
         no_violations(page)
 

@@ -5,8 +5,10 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from learner import choose, choose_theme, open_notebook, run_all, save, scroll_to, standing_out, write_notebook
+from learner import choose_theme, overflowing, run_all, save, scroll_to
 from playwright.sync_api import Locator, Page, expect
+
+from tools.jupyterlab import choose, open_notebook, write_notebook
 
 THRESHOLD = """\
 import torch
@@ -195,7 +197,7 @@ def check_that_both_fit(page: Page, outputs: dict[str, Locator], screenshots: Pa
             page.set_viewport_size({"width": width, "height": 1500})
             for name, output in outputs.items():
                 scroll_to(output)
-                assert standing_out(output) == []
+                assert overflowing(output) == []
                 output.screenshot(path=screenshots / f"{name}_{theme.lower()}_{width}.png")
 
 
