@@ -72,13 +72,13 @@ PAIRS = {
         under_the_same_names,
         (5, 28, 28),
     ),
-    "Day 4's mended network is ElmanRNN": Pair(
+    "Day 4's fixed network is ElmanRNN": Pair(
         DAY4, lambda day: day["FixedRNN"](28, 16, 10), lambda: ElmanRNN(28, 16, 10), of_elman, (20, 28, 28)
     ),
     "Day 5's attention is MultiHeadAttention": Pair(
         DAY5, lambda day: day["Attention"](8, 4), lambda: MultiHeadAttention(8, 4), under_the_same_names, (3, 5, 8)
     ),
-    "Day 5's code of the notes, once it is mended, is MultiHeadAttention": Pair(
+    "Day 5's code of the notes, once it is fixed, is MultiHeadAttention": Pair(
         DAY5,
         lambda day: day["Complete"](input_dim=8, dim_k=12, dim_v=16, num_heads=4),
         lambda: MultiHeadAttention(8, 4, qk_dim=12, value_dim=16),

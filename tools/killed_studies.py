@@ -1,4 +1,4 @@
-"""Kill a study at random moments and let it go on: ``python tests/killed_studies.py [TIMES]``, 20 unless told.
+"""Kill a study at random moments and continue it: ``python -m tools.killed_studies [TIMES]``, by default 20 times.
 
 Each time a process of its own begins the study with an empty file and is killed (SIGKILL: it can do nothing about it);
 then the study is called again with that file, and its table is held against that of a study which nobody disturbed.
