@@ -1,6 +1,3 @@
-"""Notebooks are checked by more than nbval's letters, wherever the tests are started from."""
+"""Load the plugin for notebooks, by its hooks, since within a larger repository pytest allows no ``pytest_plugins``."""
 
-import sys
-
-# Where nbval is switched off, since it takes seconds to import, so is what stands on it.
-pytest_plugins = [] if "no:nbval" in sys.argv else ["tests.nbval_honest"]
+from tools.nbval_plugin import pytest_addoption, pytest_collect_file, pytest_terminal_summary  # noqa: F401

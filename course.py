@@ -240,17 +240,17 @@ def test(words: list[str]) -> int:
 
 def notebooks(words: list[str]) -> int:
     install({"lab", "dev"}, constrained=True)
-    return run([str(course_python()), "tests/save_notebooks.py", *words], check=False, **ONE_SETTING)
+    return run([str(course_python()), "-m", "tools.save_notebooks", *words], check=False, **ONE_SETTING)
 
 
 def studies(words: list[str]) -> int:
     install({"lab", "dev"}, constrained=True)
-    return run([str(course_python()), "tests/save_studies.py", *words], check=False, **ONE_SETTING)
+    return run([str(course_python()), "-m", "tools.save_studies", *words], check=False, **ONE_SETTING)
 
 
 def mutants(words: list[str]) -> int:
     install({"lab", "dev"}, constrained=is_ci())
-    return run([str(course_python()), "tests/mutants.py", *words], check=False)
+    return run([str(course_python()), "-m", "tools.mutants", *words], check=False)
 
 
 def bench(words: list[str]) -> int:

@@ -5,20 +5,14 @@ Day 1's net, SGD, batches of 200, on the CPU. Changes of the page are timed in t
 
 import contextlib
 import json
-import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
 
-import nbformat
 from playwright.sync_api import Page, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "browser"))
-from learner import choose, open_notebook
-
-from conftest import jupyterlab
+from tools.jupyterlab import choose, find_chromium, launch_chromium, open_notebook, start_jupyterlab, write_notebook
 
 KEYS = 30
 ROUNDS = 7
@@ -122,21 +116,20 @@ def main() -> None:
 @contextlib.contextmanager
 def notebook() -> Iterator[tuple[Page, list[int]]]:
     """A page with the cells above, and the sizes of what its kernel sends."""
-    with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as folder:
-        cells = [nbformat.v4.new_code_cell(source.replace("ROUNDS", str(ROUNDS))) for source in CELLS]
-        kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-        nbformat.write(
-            nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), Path(folder) / "labs.ipynb"
-        )
-        with jupyterlab(Path(home), Path(folder)) as lab, sync_playwright() as playwright:
-            program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-            page, frames = browser.new_page(viewport={"width": 1200, "height": 1200}), []
-            page.set_default_timeout(120_000)
-            page.on("websocket", lambda socket: socket.on("framereceived", lambda data: frames.append(len(data))))
-            open_notebook(page, lab, "labs.ipynb")
-            yield page, frames
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory() as settings,
+        tempfile.TemporaryDirectory() as folder,
+        start_jupyterlab(Path(settings), Path(folder)) as lab,
+        sync_playwright() as playwright,
+    ):
+        write_notebook(lab, "labs.ipynb", [source.replace("ROUNDS", str(ROUNDS)) for source in CELLS])
+        browser = launch_chromium(playwright, find_chromium())
+        page, frames = browser.new_page(viewport={"width": 1200, "height": 1200}), []
+        page.set_default_timeout(120_000)
+        page.on("websocket", lambda socket: socket.on("framereceived", lambda data: frames.append(len(data))))
+        open_notebook(page, lab, "labs.ipynb")
+        yield page, frames
+        browser.close()
 
 
 def run(page: Page, number: int) -> str:

@@ -4,7 +4,6 @@ Each implementation reads the same 200 images of 28 rows with a hidden size of 1
 weights. Then the last states are timed, all states, and the last states of sequences of different lengths.
 """
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,10 +16,9 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from benchmarks.measure import interleaved, print_table
 from learnkit.models import ElmanRNN
+from tools.notebook_definitions import definitions
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-from notebook_definitions import definitions  # noqa: E402
 
 BATCH, HIDDEN = 200, 128
 PASSES = 10  # of the fast implementations in each round

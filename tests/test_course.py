@@ -146,7 +146,7 @@ def test_test_runs_everything_and_fast_leaves_out_notebooks_and_browser(installe
 
 def test_mutants_hands_its_words_on(installed):
     installed.main(["mutants", "attention", "--changed", "HEAD^"])
-    assert installed.commands[0][1:] == ["tests/mutants.py", "attention", "--changed", "HEAD^"]
+    assert installed.commands[0][1:] == ["-m", "tools.mutants", "attention", "--changed", "HEAD^"]
 
 
 def test_the_first_time_everything_is_installed_and_only_once(course, monkeypatch):

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from notebook_definitions import definitions
 from torch import Tensor, nn
 
 from learnkit.models import ElmanRNN, FullyConnected, MultiHeadAttention, TransformerBlock
 from learnkit.training import Training
+from tools.notebook_definitions import definitions
 
 DAY1, DAY3, DAY4, DAY5 = (
     "day1_metrics_and_first_network",

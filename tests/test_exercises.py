@@ -11,12 +11,12 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from notebook_definitions import NOTEBOOKS
 from scipy import stats
 from torch.nn import functional
 
 from learnkit.exercises import day1, day2, day3, day4, day5
 from learnkit.exercises.exercise import Exercise
+from tools.notebook_definitions import NOTEBOOKS
 
 EXERCISES = {
     f"{day.__name__[-4:]}.{name}": exercise

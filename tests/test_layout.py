@@ -8,7 +8,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbval_honest import in_words
+
+from tools.cell_outputs import as_text, code_digest
 
 try:
     import tomllib
@@ -198,7 +199,13 @@ def test_only_cells_tagged_clock_show_a_time(path):
     for cell in nbformat.read(path, as_version=4).cells:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "code" and not any(tag.partition("=")[0] == "clock" for tag in tags):
-            assert not A_TIME.search(in_words(cell.outputs)), cell.source
+            assert not A_TIME.search(as_text(cell.outputs)), cell.source
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_each_notebook_was_saved_by_the_tool_and_not_edited_since(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.metadata.learnkit.code == code_digest(notebook)
 
 
 def test_the_five_notebooks_together_have_at_most_three_megabytes():

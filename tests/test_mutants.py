@@ -1,4 +1,4 @@
-"""The runner of the mutants, on a library of one line; and whether each of the real ones can still be made."""
+"""The runner of the mutants, on a library of one line, and whether each mutant of learnkit can still be made."""
 
 import ast
 import shutil
@@ -7,15 +7,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from mutants import LIST, ROOT, main, read_list
+
+from tools.mutants import LIST, ROOT, main, read_list
 
 DOUBLE = "def double(x):\n    return 2 * x\n"
 TESTS = "from library import double\n\n\ndef test_three_doubled_is_six():\n    assert double(3) == 6\n"
 KILLED = {"name": "added", "why": "A sign.", "old": "2 * x", "new": "2 + x"}
-ALIVE = {"name": "squared by half", "why": "It is so for three.", "old": "2 * x", "new": "x * x - x"}
+SURVIVOR = {"name": "squared by half", "why": "Right for three.", "old": "2 * x", "new": "x * x - x"}
 GONE = {"name": "gone", "why": "The line was changed.", "old": "x << 1", "new": "x"}
 TWICE = {"name": "twice", "why": "Too short.", "old": "x", "new": "y"}
-NO_PYTHON = {"name": "no Python", "why": "A bracket.", "old": "2 * x", "new": "(2 * x"}
+NOT_PYTHON = {"name": "not Python", "why": "A bracket.", "old": "2 * x", "new": "(2 * x"}
 
 
 @pytest.fixture
@@ -24,6 +25,7 @@ def library(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_PLUGINS", "_hypothesis_pytestplugin")  # whose seed is given
     (tmp_path / "tests").mkdir()
+    (tmp_path / "tools").mkdir()
     (tmp_path / "library.py").write_text(DOUBLE)
     (tmp_path / "tests/test_library.py").write_text(TESTS)
 
@@ -38,44 +40,44 @@ def library(tmp_path, monkeypatch):
 def test_a_mutant_that_a_test_notices_is_killed_and_the_library_is_left_as_it_was(library, capsys):
     root = library(KILLED)
     assert main([], root) == 0
-    told = capsys.readouterr().out
-    assert "killed   library: added\n         by tests/test_library.py::test_three_doubled_is_six" in told
-    assert "1 of 1 mutants were killed." in told
+    output = capsys.readouterr().out
+    assert "killed   library: added\n         by tests/test_library.py::test_three_doubled_is_six" in output
+    assert "1 of 1 mutants were killed." in output
     assert (root / "library.py").read_text() == DOUBLE
 
 
-def test_a_mutant_that_no_test_notices_lives_and_fails_the_run(library, capsys):
-    assert main([], library(KILLED, ALIVE)) == 1
-    told = capsys.readouterr().out
-    assert "LIVES    library: squared by half\n         unnoticed by tests/test_library.py. It is so for three." in told
-    assert "1 of 2 mutants were killed." in told
+def test_a_mutant_that_no_test_notices_survives_and_fails_the_run(library, capsys):
+    assert main([], library(KILLED, SURVIVOR)) == 1
+    output = capsys.readouterr().out
+    assert "SURVIVES library: squared by half\n         unnoticed by tests/test_library.py. Right for three." in output
+    assert "1 of 2 mutants were killed." in output
 
 
 @pytest.mark.parametrize(
     ("mutant", "reason"),
     [
-        (GONE, "its old text stands 0 times in library.py"),
-        (TWICE, "its old text stands 2 times in library.py"),
-        (NO_PYTHON, "its tests could not be run"),
+        (GONE, "its old text occurs 0 times in library.py"),
+        (TWICE, "its old text occurs 2 times in library.py"),
+        (NOT_PYTHON, "its tests could not be run"),
         ({**KILLED, "new": "next(n for n in iter(int, 1) if n)"}, "its tests did not end within 3 seconds"),
     ],
 )
-def test_a_mutant_that_cannot_be_judged_fails_the_run_and_says_why(library, capsys, monkeypatch, mutant, reason):
-    monkeypatch.setattr("mutants.SECONDS", 3 if "end within" in reason else 60)
+def test_a_mutant_without_a_result_fails_the_run_and_says_why(library, capsys, monkeypatch, mutant, reason):
+    monkeypatch.setattr("tools.mutants.TIMEOUT", 3 if "end within" in reason else 60)
     assert main([], library(mutant)) == 1
-    told = capsys.readouterr().out
-    assert f"NOT RUN  library: {mutant['name']}\n         {reason}" in told
+    output = capsys.readouterr().out
+    assert f"ERROR    library: {mutant['name']}\n         {reason}" in output
 
 
-def test_a_test_that_fails_anyway_has_killed_nothing(library, capsys):
+def test_a_test_that_also_fails_without_mutants_has_killed_none(library, capsys):
     root = library(KILLED)
     (root / "tests/test_library.py").write_text(TESTS.replace("6", "7"))
     assert main([], root) == 1
-    assert "test_three_doubled_is_six fails where nothing is broken, too" in capsys.readouterr().out
+    assert "test_three_doubled_is_six also fails without any mutant" in capsys.readouterr().out
 
 
-def test_words_choose_among_the_mutants_and_one_that_is_in_none_is_refused(library, capsys):
-    root = library(KILLED, ALIVE)
+def test_words_select_mutants_and_a_word_that_is_in_none_is_an_error(library, capsys):
+    root = library(KILLED, SURVIVOR)
     assert main(["add"], root) == 0
     assert "squared" not in capsys.readouterr().out
     with pytest.raises(SystemExit, match="No mutant has subtracted in its file or name"):
@@ -83,7 +85,7 @@ def test_words_choose_among_the_mutants_and_one_that_is_in_none_is_refused(libra
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-def test_after_a_change_only_the_mutants_that_it_touches_are_made(library, capsys):
+def test_after_a_change_only_the_mutants_of_changed_files_are_made(library, capsys):
     root = library(KILLED)
     (root / "README.md").write_text("A library.")
     for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=all"]):
@@ -100,7 +102,7 @@ def test_after_a_change_only_the_mutants_that_it_touches_are_made(library, capsy
 
 
 @pytest.mark.parametrize("mutant", read_list(ROOT), ids=str)
-def test_the_place_of_each_mutant_is_there_once_and_what_it_becomes_is_python(mutant):
+def test_the_old_text_of_each_mutant_occurs_once_and_the_changed_file_is_python(mutant):
     broken = mutant.applied_to((ROOT / mutant.file).read_text(encoding="utf-8"))
     assert mutant.new != mutant.old
     assert all((ROOT / file).exists() for file in mutant.files)

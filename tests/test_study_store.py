@@ -7,7 +7,6 @@ import sqlite3
 from dataclasses import replace
 from functools import partial
 
-import killed_studies
 import pandas as pd
 import pytest
 import torch
@@ -18,6 +17,7 @@ from learnkit.study import store as store_module
 from learnkit.study.run import Run
 from learnkit.study.store import Store, fingerprint_of
 from learnkit.training import Training
+from tools import killed_studies
 
 SIZES = [(784, 10), (784, 4, 10)]
 MADE = []  # the nets that Counted has made, in order

@@ -1,53 +1,27 @@
-"""What a learner does in JupyterLab, and what is wrong with a page."""
+"""What a learner does in JupyterLab, and checks of the page that the learner sees."""
 
 import re
-import secrets
-from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-import course
+from course import is_ci
+from tools.jupyterlab import choose
 
 AXE = Path(__file__).parent.parent.parent / "node_modules" / "axe-core" / "axe.min.js"
-STANDING_OUT = """output => {
-  const room = output.getBoundingClientRect()
+OVERFLOWING = """output => {
+  const edges = output.getBoundingClientRect()
   return [...output.querySelectorAll(".learnkit-lab *")].filter((part) => {
     const box = part.getBoundingClientRect()
-    return box.width > 1 && (box.left < room.left - 1 || box.right > room.right + 1)
+    return box.width > 1 && (box.left < edges.left - 1 || box.right > edges.right + 1)
   }).map((part) => part.outerHTML.slice(0, 100))
 }"""
 
 
-def write_notebook(lab, name: str, cells: Sequence[str]) -> str:
-    """Put a notebook with these cells into the lab's folder, and return its name."""
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata={"kernelspec": kernel}
-    )
-    nbformat.write(notebook, lab.folder / name)
-    return name
-
-
-def open_notebook(page: Page, lab, name: str) -> None:
-    """Open a notebook in a workspace of its own, where no other stands open, and wait for its kernel."""
-    workspace = f"{lab.url}/lab/workspaces/{secrets.token_hex(4)}"
-    page.goto(f"{workspace}/tree/{name}?token={lab.token}")
-    page.locator(".jp-Notebook").wait_for()
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-
-
-def choose(page: Page, *entries: str) -> None:
-    """Go through the menus."""
-    for entry in entries:
-        label = re.compile(rf"^{re.escape(entry)}$")
-        page.locator(".lm-MenuBar-itemLabel, .lm-Menu-itemLabel").filter(has_text=label).click()
-
-
 def run_all(page: Page, saved: Path) -> nbformat.NotebookNode:
-    """Run all cells, beginning without outputs; wait for the last one's number; save, and return what was saved."""
+    """Clear all outputs, run all cells, wait until the last one has its number, save, and return what was saved."""
     last_prompt = page.locator(".jp-CodeCell .jp-InputPrompt").last
     choose(page, "Edit", "Clear Outputs of All Cells")
     expect(last_prompt).to_have_text("[ ]:")
@@ -57,7 +31,7 @@ def run_all(page: Page, saved: Path) -> nbformat.NotebookNode:
 
 
 def save(page: Page, saved: Path) -> nbformat.NotebookNode:
-    """Save the notebook, and return what was saved: the file may still be being written when the page is content."""
+    """Save the notebook and return what was saved. The page may call it saved while the file is still being written."""
     choose(page, "File", "Save Notebook")
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)
     for _ in range(50):
@@ -65,26 +39,26 @@ def save(page: Page, saved: Path) -> nbformat.NotebookNode:
             return nbformat.read(saved, as_version=4)
         except nbformat.reader.NotJSONError:
             page.wait_for_timeout(100)
-    raise AssertionError(f"{saved} is no notebook, five seconds after it was saved")
+    raise AssertionError(f"{saved} was not a valid notebook five seconds after it was saved.")
 
 
 def choose_theme(page: Page, theme: str) -> None:
-    """Light or Dark, and wait until it is there."""
+    """Choose the theme Light or Dark, and wait until it is applied."""
     choose(page, "Settings", "Theme", f"JupyterLab {theme}")
     expect(page.locator(f"body[data-jp-theme-name='JupyterLab {theme}']")).to_be_attached()
     expect(page.locator("#jupyterlab-splash")).to_have_count(0)
 
 
-def standing_out(output: Locator) -> list[str]:
-    """What of a lab stands out of its cell's output, to the left or to the right."""
-    return output.evaluate(STANDING_OUT)
+def overflowing(output: Locator) -> list[str]:
+    """The parts of a lab that reach beyond its cell's output, to the left or to the right."""
+    return output.evaluate(OVERFLOWING)
 
 
 def no_violations(page: Page) -> None:
-    """Nothing in the outputs that would keep a person from reading or using them, as far as axe-core can tell."""
+    """Assert that axe-core finds nothing in the outputs that would keep a person from reading or using them."""
     if not AXE.exists():
-        if course.is_ci():
-            pytest.fail("axe-core is not installed, and in CI its check may not be left out.")
+        if is_ci():
+            pytest.fail("axe-core is not installed, and in CI its check must not be skipped.")
         pytest.skip("needs axe-core: npm ci --ignore-scripts")
     page.evaluate(AXE.read_text(encoding="utf-8"))
     violations = page.evaluate("axe.run('.jp-OutputArea').then(result => result.violations)")
@@ -92,7 +66,7 @@ def no_violations(page: Page) -> None:
 
 
 def scroll_to(cell: Locator) -> None:
-    """Scroll until a cell stays in view: those above it are drawn only on the way, and push it down again."""
+    """Scroll until a cell stays in view: cells above it are drawn only on the way, and push it down again."""
     place = None
     while cell.bounding_box() != place:
         place = cell.bounding_box()

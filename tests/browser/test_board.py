@@ -7,9 +7,11 @@ from typing import Any
 
 import nbformat
 import pytest
-from learner import choose, choose_theme, no_violations, open_notebook, save, write_notebook
+from learner import choose_theme, no_violations, save
 from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, Page, expect
+
+from tools.jupyterlab import choose, open_notebook, write_notebook
 
 TRAIN = """from learnkit import labs
 lab = labs.TrainingLab(hidden=(32, 16), activation="relu", device="cpu", {more})
@@ -20,11 +22,11 @@ NAME_OF_FOCUSED = """(() => {
   return it.getAttribute("aria-label") || it.labels?.[0]?.textContent || it.textContent
 })()"""
 STICKS_OUT = """(() => {
-  const room = document.querySelector(".jp-OutputArea").getBoundingClientRect()
+  const edges = document.querySelector(".jp-OutputArea").getBoundingClientRect()
   const parts = ".widget-button, .learnkit-row, .bqplot, .learnkit-net, .learnkit-confusion, .learnkit-mistakes figure"
   return [...document.querySelectorAll(`.learnkit-lab :is(${parts})`)].filter(part => {
     const box = part.getBoundingClientRect()
-    return box.width > 0 && (box.left < room.left - 1 || box.right > room.right + 1)
+    return box.width > 0 && (box.left < edges.left - 1 || box.right > edges.right + 1)
   }).map(part => part.className)
 })()"""
 PATIENCE = 60_000  # milliseconds, on a machine that is busy with other things

@@ -2,8 +2,10 @@
 
 import re
 
-from learner import choose, choose_theme, open_notebook, run_all, save, scroll_to
+from learner import choose_theme, run_all, save, scroll_to
 from playwright.sync_api import expect
+
+from tools.jupyterlab import choose, open_notebook
 
 NAME = "day1_metrics_and_first_network.ipynb"
 
@@ -68,7 +70,7 @@ def test_the_pictures_of_day_1_fit_from_700_to_1600_pixels_light_and_dark(page, 
                 scroll_to(cell)
                 picture = cell.locator("img")
                 if picture.count():
-                    box, room = picture.bounding_box(), cell.locator(".jp-OutputArea").bounding_box()
-                    assert box["x"] + box["width"] <= room["x"] + room["width"] + 1
+                    box, output = picture.bounding_box(), cell.locator(".jp-OutputArea").bounding_box()
+                    assert box["x"] + box["width"] <= output["x"] + output["width"] + 1
                     assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
             page.screenshot(path=screenshots / f"day1_{theme.lower()}_{width}.png")

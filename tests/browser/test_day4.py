@@ -6,10 +6,11 @@ They are the notebook's own cells; only its long training is a short one here.
 import re
 
 import nbformat
-from learner import open_notebook, run_all, scroll_to
+from learner import run_all, scroll_to
 from playwright.sync_api import expect
 
-import course
+from tools.jupyterlab import open_notebook
+from tools.notebook_definitions import NOTEBOOKS
 
 DAY = "day4_rnn_vectorised.ipynb"
 NAME = "day4_short.ipynb"
@@ -31,7 +32,7 @@ for _ in zip(range(200), training.Training(net, digits, optimizer="adam", learni
 
 
 def test_a_learner_moves_through_the_rows_of_an_image_and_trains_recurrent_nets(page, lab, screenshots):
-    notebook = nbformat.read(course.NOTEBOOKS / DAY, as_version=4)
+    notebook = nbformat.read(NOTEBOOKS / DAY, as_version=4)
     cells = {cell.id: cell for cell in notebook.cells}
     cells["train-run"].source = SHORT
     notebook.cells = [cells[name] for name in CELLS]

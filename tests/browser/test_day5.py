@@ -2,8 +2,10 @@
 
 import re
 
-from learner import open_notebook, run_all, scroll_to
+from learner import run_all, scroll_to
 from playwright.sync_api import expect
+
+from tools.jupyterlab import open_notebook
 
 NAME = "day5_attention.ipynb"
 

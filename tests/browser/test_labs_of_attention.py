@@ -6,21 +6,12 @@ from statistics import median
 import nbformat
 import pytest
 import torch
-from learner import (
-    choose,
-    choose_theme,
-    no_violations,
-    open_notebook,
-    run_all,
-    save,
-    scroll_to,
-    standing_out,
-    write_notebook,
-)
+from learner import choose_theme, no_violations, overflowing, run_all, save, scroll_to
 from playwright.sync_api import Page, expect
 
 from learnkit.labs.attention_chain import AttentionState
 from learnkit.models import MultiHeadAttention
+from tools.jupyterlab import choose, open_notebook, write_notebook
 
 CELLS = (
     "from learnkit.labs import AttentionLab, TransformerLab\nchain = AttentionLab()\nchain",
@@ -80,7 +71,7 @@ def picture(saved: nbformat.NotebookNode) -> str:
     return saved.cells[0].outputs[1].data["image/png"]
 
 
-def told_to_kernel(frames: list[bytes | str]) -> list[bytes | str]:
+def sent_to_kernel(frames: list[bytes | str]) -> list[bytes | str]:
     """Those of some frames with which a widget speaks to its kernel."""
     return [frame for frame in frames if b"comm_msg" in (frame if isinstance(frame, bytes) else frame.encode())]
 
@@ -113,7 +104,7 @@ def test_a_learner_points_at_cells_moves_sliders_and_types_sentences(page, lab, 
         for number in range(8):
             cells.nth(number).hover()
     hovers = page.evaluate("times")
-    assert told_to_kernel(sent) == []
+    assert sent_to_kernel(sent) == []
     cell = chain.get_by_role("gridcell", name="scores, dog, man:")
     cell.hover()
     expect(cell).to_have_class(re.compile(r"\blit\b"))
@@ -173,7 +164,7 @@ def test_a_learner_points_at_cells_moves_sliders_and_types_sentences(page, lab, 
     check_numbers(page, 3, temperature=10.0, scale="none", heads=4, causal=True)
     expect(chain.locator(".blocked")).to_have_count(10)
     slides = page.evaluate("times")
-    assert told_to_kernel(sent) != []
+    assert sent_to_kernel(sent) != []
 
     # What is set on the page is set in the kernel, which draws another still picture.
     for _ in range(20):
@@ -261,7 +252,7 @@ def test_a_transformer_learns_while_one_looks_and_both_labs_fit_and_can_be_spoke
             page.set_viewport_size({"width": width, "height": 1500})
             for name, output in (("attention", outputs.nth(0)), ("transformer", learner)):
                 scroll_to(output)
-                assert standing_out(output) == []
+                assert overflowing(output) == []
                 output.screenshot(path=screenshots / f"{name}_lab_{theme.lower()}_{width}.png")
         no_violations(page)
 

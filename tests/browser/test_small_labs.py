@@ -5,8 +5,10 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from learner import choose, choose_theme, open_notebook, run_all, save, scroll_to, standing_out, write_notebook
+from learner import choose_theme, overflowing, run_all, save, scroll_to
 from playwright.sync_api import Locator, Page, expect
+
+from tools.jupyterlab import choose, open_notebook, write_notebook
 
 THRESHOLD = """\
 import torch
@@ -188,14 +190,14 @@ def test_a_learner_moves_the_threshold_and_draws_a_digit_by_mouse_and_by_keyboar
 
 
 def check_that_both_fit(page: Page, outputs: dict[str, Locator], screenshots: Path) -> None:
-    """From 700 to 1600 pixels nothing stands out of its output; and pictures for a person to look at."""
+    """Nothing reaches beyond its output between 700 and 1600 pixels; screenshots are kept for a person to look at."""
     for theme in ("Light", "Dark"):
         choose_theme(page, theme)
         for width in (700, 1000, 1600):
             page.set_viewport_size({"width": width, "height": 1500})
             for name, output in outputs.items():
                 scroll_to(output)
-                assert standing_out(output) == []
+                assert overflowing(output) == []
                 output.screenshot(path=screenshots / f"{name}_{theme.lower()}_{width}.png")
 
 
@@ -237,6 +239,6 @@ def test_the_right_thing_is_seen_with_a_kernel_without_one_and_after_a_reload(pa
     open_notebook(page, lab, notebook)
     for output in (judge, board):
         expect(output.locator("img")).to_be_visible()
-        words = output.get_by_text("Error displaying widget")  # JupyterLab's, which nobody shall see
+        words = output.get_by_text("Error displaying widget")  # JupyterLab's, which nobody should see
         expect(words).to_have_css("font-size", "0px", timeout=30_000)
     page.screenshot(path=screenshots / "small_labs_reopened.png")

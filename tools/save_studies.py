@@ -1,7 +1,7 @@
 """Make the tables in learnkit/stored again: ``python course.py studies [NAME …]``.
 
-Figures of nonlinear nets move a little from machine to machine, seconds a lot. What Day 2 has finished is kept in a
-file beside the table until that is written: interrupted and called again, it goes on where it was.
+Results of nonlinear networks differ a little from machine to machine, seconds a lot. The finished runs of Day 2's
+studies are kept in a file beside the table until that is written, so that an interrupted study can be continued.
 """
 
 import sys
@@ -13,13 +13,10 @@ from statistics import median
 import pandas as pd
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-sys.path.insert(0, str(Path(__file__).parent))
-from notebook_definitions import definitions
-
 from benchmarks import recurrent
 from learnkit import data, models
 from learnkit.study import STORED, study
+from tools.notebook_definitions import definitions
 
 EXTREMES = [(784, *hidden, 10) for hidden in ((1, 256), (1, 2048), (4, 256), (4, 2048), (256, 1), (128, 256))]
 DEPTHS = [(784, *hidden, 10) for hidden in ((), (128,), (128, 256), (128, 256, 256), (128, 256, 256, 1024))]
@@ -126,10 +123,10 @@ if __name__ == "__main__":
     for name in sys.argv[1:] or STUDIES:
         print(name, flush=True)
         table = STUDIES[name]().drop(columns=["threads", "error"], errors="ignore")
-        figures = {
+        rounded = {
             column: table[column].round(3 if column == "seconds" else 5) for column in table.select_dtypes("float")
         }
-        told = f"# python course.py studies {name}: {STUDIES[name].__doc__}\n"
-        told += f"# PyTorch {torch.__version__}, {torch.get_num_threads()} CPU threads.\n"
-        (STORED / f"{name}.csv").write_text(told + table.assign(**figures).to_csv(index=False), encoding="utf-8")
+        header = f"# python course.py studies {name}: {STUDIES[name].__doc__}\n"
+        header += f"# PyTorch {torch.__version__}, {torch.get_num_threads()} CPU threads.\n"
+        (STORED / f"{name}.csv").write_text(header + table.assign(**rounded).to_csv(index=False), encoding="utf-8")
         _unfinished(name).unlink(missing_ok=True)

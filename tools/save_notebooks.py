@@ -1,9 +1,9 @@
 """Run notebooks from top to bottom and save them with their outputs: ``python course.py notebooks [day1 …]``.
 
 What differs from one run to the next on the same machine is left out of the file, so that a second run changes nothing:
-times of execution, the kernel's version, and views of widgets, for which their controls stand in words. Times that a
-cell shows stay as they were saved, as long as no code was changed and they are of the same order. The picture of the
-cell that is tagged ``readme`` is kept for the README too.
+times of execution, the kernel's version, and views of widgets, which a list of their controls replaces. Times that a
+cell shows stay as they were saved while no code changes and they are of the same order. The picture of the cell that is
+tagged ``readme`` is also written to ``pictures/``, for the README.
 """
 
 import base64
@@ -12,15 +12,17 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbval_honest import Allowed, code_digest, differences, join_streams, without_views
+
+from tools.cell_outputs import code_digest, join_streams, without_views
+from tools.compare_outputs import Tolerance, compare_outputs
+from tools.notebook_definitions import NOTEBOOKS
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOKS = ROOT / "notebooks"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 
 def normalise(notebook: nbformat.NotebookNode, before: nbformat.NotebookNode) -> None:
-    """Take out of an executed notebook what another run would write otherwise."""
+    """Remove from an executed notebook what another run would write differently."""
     widgets = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
     models = {name: widget["state"] for name, widget in widgets.items()}
     unchanged = before.metadata.get("learnkit", {}).get("code") == code_digest(notebook)
@@ -34,8 +36,8 @@ def normalise(notebook: nbformat.NotebookNode, before: nbformat.NotebookNode) ->
         if cell.cell_type != "code":
             continue
         cell.outputs = without_views(join_streams(cell.outputs), models)
-        allowed = Allowed.by_tags(cell.metadata.get("tags", []))
-        if unchanged and allowed.factor and not differences(old.outputs, cell.outputs, allowed, folder=None):
+        tolerance = Tolerance.from_tags(cell.metadata.get("tags", []))
+        if unchanged and tolerance.factor and not compare_outputs(old.outputs, cell.outputs, tolerance, folder=None):
             cell.outputs = old.outputs
 
 

@@ -1,4 +1,4 @@
-"""Kill a study at random moments and let it go on: ``python tests/killed_studies.py [TIMES]``, 20 unless told.
+"""Kill a study at random moments and continue it: ``python -m tools.killed_studies [TIMES]``, by default 20 times.
 
 Each time a new process starts the study with an empty file and is killed by SIGKILL, which it cannot handle. Then the
 study is called again with that file, and its table is compared with that of a study that was not interrupted.

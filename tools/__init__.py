@@ -1,0 +1,1 @@
+"""What makes and checks the course: saved notebooks, stored studies, mutants, and notebooks as tests."""
