@@ -25,7 +25,7 @@ _SET_OUTSIDE = any(name in os.environ for name in ("OMP_NUM_THREADS", "MKL_NUM_T
 
 def use_one() -> None:
     """Compute with one thread from here on, as suits nets as small as this course's; an explicit setting is kept."""
-    if _number_set_by_user() is None:
+    if number_set_by_user() is None:
         _defaults.add(1)
         torch.set_num_threads(1)
 
@@ -45,7 +45,7 @@ def number_for(model: nn.Module, batch_size: int) -> int:
     int
         What the user has set, if anything was set.
     """
-    if (number := _number_set_by_user()) is not None:
+    if (number := number_set_by_user()) is not None:
         return number
     weights = sum(parameter.numel() for parameter in model.parameters())
     return _ALL if weights * batch_size >= LARGE else 1
@@ -65,6 +65,7 @@ def using(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _number_set_by_user() -> int | None:
+def number_set_by_user() -> int | None:
+    """The number that the user has chosen, by the environment or by torch; None if the size of a net decides."""
     number = torch.get_num_threads()
     return number if _SET_OUTSIDE or number not in _defaults else None

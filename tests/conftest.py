@@ -13,7 +13,10 @@ settings.load_profile("learnkit")
 # From here on every call into learnkit is held against its signature, so that a shape there cannot lie.
 install_import_hook("learnkit", "beartype.beartype")
 
+from learnkit import threads  # noqa: E402
 from learnkit.data import LabelledImages, load  # noqa: E402
+
+threads.use_one()  # as in the notebooks: a loop written by hand then adds its numbers in the order that Training does
 
 
 @pytest.fixture(scope="session")

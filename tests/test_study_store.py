@@ -156,7 +156,7 @@ def test_a_setting_that_diverges_or_is_impossible_gives_a_row_with_its_error_and
     failed = table[table["error"].notna()]
     assert failed["sizes"].tolist() == [(784, 9), (784, 4, 10), (783, 10)]
     assert failed["epoch"].tolist() == [1, 1, 1]
-    for error, part in zip(failed["error"], ["10 neurons", "TrainingDiverged: The loss", "takes 783"], strict=True):
+    for error, part in zip(failed["error"], ["10 neurons", "TrainingDiverged: The loss", "expects 783"], strict=True):
         assert part in error
     sound = table[table["error"].isna()]
     assert sound["sizes"].tolist() == [size for size in sizes for _ in range(2)]

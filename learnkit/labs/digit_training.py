@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from learnkit.errors import check_whole_number, unknown
 from learnkit.labs.parameters import Positive
 from learnkit.models import TinyTransformer
+from learnkit.threads import number_for, using
 
 Digits = Int64[Tensor, "batch time"]
 
@@ -93,7 +94,8 @@ class DigitTraining:
 
     def __iter__(self) -> Iterator[None]:
         while self.step < self.steps:
-            self._make_step()
+            with using(number_for(self.model, BATCH * self.length)):
+                self._make_step()
             yield
 
     @property

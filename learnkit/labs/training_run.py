@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from learnkit import metrics
+from learnkit.threads import using
 from learnkit.training import EVAL_BATCH_SIZE, Evaluation, Training
 
 
@@ -146,7 +147,7 @@ class Run:
         model, parts = self.training.model, []
         for some in images.split(EVAL_BATCH_SIZE):
             model.eval()
-            with torch.no_grad():
+            with torch.no_grad(), using(self.training.threads):
                 parts.append(model(some))
             model.train()
             yield

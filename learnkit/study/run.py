@@ -5,7 +5,6 @@ import inspect
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -29,7 +28,7 @@ class Run:
     model_kwargs: dict[str, Any]
     training_kwargs: dict[str, Any]
     seed: int
-    threads: int
+    threads: int | None  # None: by the size of the net
 
     def key(self, fingerprint: str) -> str:
         """The key that this run is stored under; runs have the same key if, and only if, they would train the same.
@@ -55,9 +54,8 @@ def execute(run: Run, data: LabelledImages) -> Outcome:
     """Train to the end; an error becomes a row of the outcome."""
     rows = []
     try:
-        with _threads(run.threads):
-            for row in _epochs(run, data):
-                rows.append(row)
+        for row in _epochs(run, data):
+            rows.append(row)
     except Exception as error:  # no error of one run may stop the others
         return failed(run, error, rows)
     return Outcome(rows, final=True)
@@ -72,7 +70,7 @@ def failed(run: Run, error: BaseException, rows: list[Row] | None = None) -> Out
 
 def _epochs(run: Run, data: LabelledImages) -> Iterator[Row]:
     net = run.model(**run.model_kwargs, seed=run.seed)
-    training = Training(net, data, **run.training_kwargs, seed=run.seed)
+    training = Training(net, data, **run.training_kwargs, seed=run.seed, threads=run.threads)
     parameters = sum(parameter.numel() for parameter in net.parameters())
     seconds, start, losses = 0.0, time.perf_counter(), []
     for epoch, step, loss in training:
@@ -85,7 +83,7 @@ def _epochs(run: Run, data: LabelledImages) -> Iterator[Row]:
             row |= _evaluation_columns("validation", training.evaluate("validation"))
         if step == len(training):
             row |= _evaluation_columns("test", training.evaluate("test"))
-        yield row | {"seconds": seconds, "parameters": parameters, "threads": run.threads}
+        yield row | {"seconds": seconds, "parameters": parameters, "threads": training.threads}
         start, losses = time.perf_counter(), []
 
 
@@ -101,16 +99,6 @@ def _evaluation_columns(split: str, evaluation: Evaluation) -> dict[str, float]:
         f"last_{LAST_IMAGES}": correct[-LAST_IMAGES:].double().mean().item(),
     }
     return {f"{split}_{name}": value for name, value in columns.items()}
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _to_json(value: object) -> object:

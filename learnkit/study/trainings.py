@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from torch import nn
 from tqdm.auto import tqdm
 
@@ -20,6 +19,7 @@ from learnkit.models import FullyConnected
 from learnkit.study.run import LAST_IMAGES, Row, Run
 from learnkit.study.store import Store, fingerprint_of
 from learnkit.study.workers import run_on, run_serial
+from learnkit.threads import number_set_by_user
 from learnkit.training import Training
 
 STORED = Path(__file__).parent.parent / "stored"
@@ -92,9 +92,9 @@ def study(
     epochs
         For each run, unless the grid says otherwise.
     threads
-        CPU threads of each run; by default as many as torch uses in this process, and one with an executor. The same
-        number gives bit-identical results, wherever they are computed; with another, those of a nonlinear network
-        differ.
+        CPU threads of each run; by default chosen by the size of its network, see `learnkit.threads`, and one with an
+        executor. The same number gives bit-identical results, wherever they are computed; with another, those of a
+        nonlinear network differ.
 
     Returns
     -------
@@ -117,8 +117,9 @@ def study(
         If the study did not finish. Finished runs are in the file and in the exception's ``table``.
     """
     if threads is None:
-        threads = torch.get_num_threads() if executor is None else 1
-    check_whole_number("threads", threads)
+        threads = number_set_by_user() if executor is None else 1
+    else:
+        check_whole_number("threads", threads)
     settings, runs = _runs(grid, _listed("seeds", seeds, "range(5)"), model, epochs, threads)
     outcomes: dict[int, list[Row]] = {}
     with ExitStack() as stack:
@@ -169,7 +170,7 @@ def _runs(
     seeds: list[int],
     model: Callable[..., nn.Module],
     epochs: int,
-    threads: int,
+    threads: int | None,
 ) -> tuple[list[Row], list[Run]]:
     """For each run, its setting as the table shows it, and the run itself."""
     if isinstance(grid, Mapping):
@@ -179,8 +180,8 @@ def _runs(
         given = [dict(setting) for setting in grid]
     if not given or not seeds:
         raise ValueError(f"There are {len(given)} settings and {len(seeds)} seeds; give at least one of each.")
-    training_defaults, model_defaults = _defaults(Training, {"model", "data", "seed"}), _defaults(model, {"seed"})
-    training_defaults["epochs"] = epochs
+    model_defaults = _defaults(model, {"seed"})
+    training_defaults = _defaults(Training, {"model", "data", "seed", "threads"}) | {"epochs": epochs}
     known = training_defaults | model_defaults
     names = list(dict.fromkeys(itertools.chain.from_iterable(given)))
     for name in names:
