@@ -4,6 +4,8 @@ Its rooms, from the ground up; a room knows only those above it in this list:
 
 errors
     How bad input is answered.
+cli
+    What `python course.py` and `learnkit` do, with the standard library alone.
 doctor
     What is wrong with this machine, and the command that mends it.
 data
@@ -28,8 +30,11 @@ labs
 
 from importlib import import_module
 
+__version__ = "0.1.0"
+
 _ROOMS = (
     "checkpoint",
+    "cli",
     "data",
     "doctor",
     "errors",

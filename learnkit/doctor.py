@@ -4,13 +4,14 @@
 the doctor can speak where torch cannot be imported.
 """
 
+import json
 import platform
 import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,13 @@ MATCHED = (  # uv asks the driver which CUDA it can run and takes the build of t
     f'"{sys.executable}" -m pip install uv\n'
     f'"{sys.executable}" -m uv pip install --python "{sys.executable}" --torch-backend=auto --reinstall '
     "torch torchvision"
+)
+
+
+DISTRIBUTION = "learnkit-course"  # as it is installed; what the package index calls learnkit is somebody else's
+STRANGER = (
+    "The package learnkit {version} from the package index is installed. It is somebody else's and not this course, "
+    "which is called {ours}, and both write into the folder learnkit of this Python."
 )
 
 
@@ -115,6 +123,31 @@ def explain_import_error(error: Exception) -> Diagnosis:
     return Diagnosis(f"The import failed with: {error}", TOGETHER)
 
 
+def find_stranger() -> Diagnosis | None:
+    """What to do about the `learnkit` of the package index, which is not ours; None if it is not installed."""
+    try:
+        stranger = metadata.distribution("learnkit")
+    except metadata.PackageNotFoundError:
+        return None
+    if stranger.read_text("direct_url.json"):  # from a folder or an address: this course, before it was renamed
+        return None
+    return Diagnosis(
+        STRANGER.format(version=stranger.version, ours=DISTRIBUTION),
+        f'"{sys.executable}" -m pip uninstall --yes learnkit\n'
+        f'"{sys.executable}" -m pip install --force-reinstall --no-deps {_origin()}',
+    )
+
+
+def _origin() -> str:
+    """Where this course was installed from, as pip takes it."""
+    try:
+        origin = json.loads(metadata.distribution(DISTRIBUTION).read_text("direct_url.json") or "{}")
+    except metadata.PackageNotFoundError:
+        origin = {}
+    editable = "--editable " if origin.get("dir_info", {}).get("editable") else ""
+    return f'{editable}"{origin.get("url", "PATH OR ADDRESS OF THE COURSE")}"'
+
+
 def cuda_of_driver() -> str | None:
     """The newest CUDA that the NVIDIA driver can run, such as ``"12.4"``; None without a driver that answers."""
     program = shutil.which("nvidia-smi")
@@ -143,17 +176,17 @@ def _version(text: str) -> tuple[int, ...]:
 
 def _build(package: str) -> str:
     """A package with the build that its version names: ``torch 2.13.0+cpu``. It need not be possible to import it."""
-    from importlib.metadata import PackageNotFoundError, version
-
     try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
         return f"no {package}"
 
 
 def examine() -> str:
     """The whole examination, as text."""
     lines = [f"Python {platform.python_version()} on {platform.system()}, {sys.executable}"]
+    if stranger := find_stranger():
+        lines.append(str(stranger))
     for package in ("torch", "torchvision"):
         lines.append(_build(package))
         try:

@@ -16,11 +16,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-ROOT = Path(__file__).parent.parent.parent
-SCREENSHOTS = Path(__file__).parent / "screenshots"
+from learnkit.cli import places, process
 
-sys.path.insert(0, str(ROOT))
-import course  # noqa: E402
+SCREENSHOTS = Path(__file__).parent / "screenshots"
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +26,7 @@ def chromium() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     program = next(filter(None, map(shutil.which, names)), None)
     if program is None:
-        if course.is_ci():
+        if process.is_ci():
             pytest.fail(f"None of {', '.join(names)} is installed, and in CI the browser tests may not be skipped.")
         pytest.skip(f"needs one of {', '.join(names)}")
     with sync_playwright() as playwright:
@@ -53,7 +51,7 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab as `course.py lab` starts it, on copies in a folder of its own and with nobody's settings."""
     folder = tmp_path_factory.mktemp("我的 notebooks")
-    for notebook in course.NOTEBOOKS.glob("*.ipynb"):
+    for notebook in places.NOTEBOOKS.glob("*.ipynb"):
         shutil.copy(notebook, folder)
     with jupyterlab(tmp_path_factory.mktemp("jupyter"), folder) as running:
         yield running
@@ -66,11 +64,11 @@ def jupyterlab(home: Path, folder: Path) -> Iterator[Lab]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex(16)
-    places = {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
+    settings = {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
     command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
     with (home / "log").open("w") as log:
-        server = subprocess.Popen(command, env={**course.environment(), **places}, stdout=log, stderr=log)
+        server = subprocess.Popen(command, env={**process.environment(), **settings}, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until_it_answers(f"{url}/api?token={token}", server, home / "log")

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-import course
+from learnkit.cli import process
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 STANDING_OUT = """output => {
@@ -83,7 +83,7 @@ def standing_out(output: Locator) -> list[str]:
 def no_violations(page: Page) -> None:
     """Nothing in the outputs that would keep a person from reading or using them, as far as axe-core can tell."""
     if not AXE.exists():
-        if course.is_ci():
+        if process.is_ci():
             pytest.fail("axe-core is not installed, and in CI its check may not be left out.")
         pytest.skip("needs axe-core: npm install --prefix tests/browser --no-save axe-core")
     page.evaluate(AXE.read_text(encoding="utf-8"))

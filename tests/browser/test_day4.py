@@ -9,7 +9,7 @@ import nbformat
 from learner import open_notebook, run_all, scroll_to
 from playwright.sync_api import expect
 
-import course
+from learnkit.cli import places
 
 DAY = "day4_rnn_vectorised.ipynb"
 NAME = "day4_short.ipynb"
@@ -31,7 +31,7 @@ for _ in zip(range(200), training.Training(net, digits, optimizer="adam", learni
 
 
 def test_a_learner_moves_through_the_rows_of_an_image_and_trains_recurrent_nets(page, lab, screenshots):
-    notebook = nbformat.read(course.NOTEBOOKS / DAY, as_version=4)
+    notebook = nbformat.read(places.NOTEBOOKS / DAY, as_version=4)
     cells = {cell.id: cell for cell in notebook.cells}
     cells["train-run"].source = SHORT
     notebook.cells = [cells[name] for name in CELLS]
