@@ -31,7 +31,9 @@ def main(words: list[str] | None = None) -> int | str:
     except CourseError as error:
         return f"\n{error}"
     except OSError as error:
-        return f"\n{CANNOT_BE_USED.format(name=error.filename or places.FOLDER, reason=error.strerror or error)}"
+        if error.filename is None:
+            raise
+        return f"\n{CANNOT_BE_USED.format(name=error.filename, reason=error.strerror)}"
 
 
 def run(words: list[str]) -> int:
