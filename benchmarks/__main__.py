@@ -3,5 +3,12 @@
 import sys
 from importlib import import_module
 
-for name in sys.argv[1:] or ("training", "metrics", "attention", "recurrent", "studies", "labs", "imports"):
+from learnkit.errors import unknown
+
+NAMES = ("training", "metrics", "attention", "recurrent", "studies", "labs", "imports")
+
+for name in sys.argv[1:]:
+    if name not in NAMES:
+        sys.exit(str(unknown("benchmark", name, NAMES)))
+for name in sys.argv[1:] or NAMES:
     import_module(f"benchmarks.{name}").main()

@@ -59,6 +59,15 @@ def test_the_metadata_name_the_distribution_and_describe_it_without_pictures(whe
     assert "src=" not in metadata.get_payload()
 
 
+def test_an_editable_installation_holds_no_notebooks_of_its_own(wheel, tmp_path):
+    program = "import sys; from hatchling.build import build_editable; build_editable(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, check=True)
+    (path,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        assert [name for name in archive.namelist() if ".dist-info/" not in name] == ["_learnkit_course.pth"]
+        assert archive.read("_learnkit_course.pth").decode() == str(ROOT)
+
+
 @pytest.mark.slow
 def test_an_installed_wheel_copies_the_notebooks_and_starts_jupyterlab_in_any_folder(wheel, tmp_path):
     home = tmp_path / "an environment"

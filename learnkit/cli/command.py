@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import NoReturn
 
 from learnkit.cli import places
 
@@ -88,7 +89,7 @@ class Parser(argparse.ArgumentParser):
     def flags(self) -> list[str]:
         return [flag for action in self._actions for flag in action.option_strings]
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         raise CourseError(fill(MALFORMED, self.command, reason=message, see=fill(SEE_HELP, self.command)))
 
 

@@ -103,7 +103,7 @@ def is_installed_for_this_python() -> bool:
     return origin.get("url") == places.FOLDER.as_uri()
 
 
-def look(program: str, names: tuple[str, ...] = ()) -> subprocess.CompletedProcess | None:
+def look(program: str, names: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str] | None:
     """What the course's Python answers to a small program; None if it does not start."""
     command = [str(course_python()), "-c", program, *names]
     try:

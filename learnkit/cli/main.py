@@ -1,6 +1,7 @@
 """From the words of a command line to a command."""
 
 import sys
+from io import TextIOWrapper
 
 from learnkit.cli import copies, development, environment, places
 from learnkit.cli.command import CourseError, say
@@ -24,8 +25,9 @@ def main(words: list[str] | None = None) -> int | str:
     int or str
         What ``sys.exit`` is to be given: an exit status, or the sentences that say what cannot be done.
     """
-    for stream in (sys.stdout, sys.stderr):  # a character that a console lacks must not stop anything
-        stream.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a character that a console lacks must not stop anything
+            stream.reconfigure(errors="backslashreplace")
     try:
         return run(sys.argv[1:] if words is None else words)
     except CourseError as error:
