@@ -92,7 +92,9 @@ def split_off_the_notebook(words: list[str]) -> tuple[str, list[str]]:
     What follows an option is that option's value, as in ``--port 9000 day2``, unless it is called like a notebook, as
     in ``--no-browser day2``.
     """
-    found, rest, before = [], [], ""
+    found: list[str] = []
+    rest: list[str] = []
+    before = ""
     for word in words:
         is_value = before.startswith("-") and "=" not in before
         names_a_notebook = word.lower().startswith("day") or word.lower().endswith(".ipynb")
