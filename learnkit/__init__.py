@@ -4,6 +4,8 @@ Its modules, from the lowest layer to the highest; a module imports only from th
 
 errors
     The errors that invalid arguments raise.
+cli
+    What `python course.py` and `learnkit` do, with the standard library alone.
 doctor
     What is wrong with this machine, and the command that fixes it.
 threads
@@ -34,6 +36,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "checkpoint",
+    "cli",
     "data",
     "doctor",
     "errors",

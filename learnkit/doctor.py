@@ -4,13 +4,14 @@
 works where torch cannot be imported.
 """
 
+import json
 import platform
 import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,13 @@ REINSTALL_TORCH_FOR_DRIVER = (  # uv asks the driver which CUDA it supports and 
     f'"{sys.executable}" -m pip install uv\n'
     f'"{sys.executable}" -m uv pip install --python "{sys.executable}" --torch-backend=auto --reinstall '
     "torch torchvision"
+)
+
+
+DISTRIBUTION = "learnkit-course"  # as it is installed; what the package index calls learnkit is somebody else's
+STRANGER = (
+    "The package learnkit {version} from the package index is installed. It is somebody else's and not this course, "
+    "which is called {ours}, and both write into the folder learnkit of this Python."
 )
 
 
@@ -120,6 +128,31 @@ def explain_import_error(error: Exception) -> Diagnosis:
     return Diagnosis(f"The import failed with this error: {error}", REINSTALL_TORCH)
 
 
+def find_stranger() -> Diagnosis | None:
+    """What to do about the `learnkit` of the package index, which is not ours; None if it is not installed."""
+    try:
+        stranger = metadata.distribution("learnkit")
+    except metadata.PackageNotFoundError:
+        return None
+    if stranger.read_text("direct_url.json"):  # from a folder or an address: this course, before it was renamed
+        return None
+    return Diagnosis(
+        STRANGER.format(version=stranger.version, ours=DISTRIBUTION),
+        f'"{sys.executable}" -m pip uninstall --yes learnkit\n'
+        f'"{sys.executable}" -m pip install --force-reinstall --no-deps {_origin()}',
+    )
+
+
+def _origin() -> str:
+    """Where this course was installed from, as pip takes it."""
+    try:
+        origin = json.loads(metadata.distribution(DISTRIBUTION).read_text("direct_url.json") or "{}")
+    except metadata.PackageNotFoundError:
+        origin = {}
+    editable = "--editable " if origin.get("dir_info", {}).get("editable") else ""
+    return f'{editable}"{origin.get("url", "PATH OR ADDRESS OF THE COURSE")}"'
+
+
 def driver_cuda_version() -> str | None:
     """The newest CUDA that the NVIDIA driver supports, such as ``"12.4"``; None without a working driver."""
     program = shutil.which("nvidia-smi")
@@ -148,17 +181,17 @@ def _version(text: str) -> tuple[int, ...]:
 
 def _build(package: str) -> str:
     """A package and its version with its build, such as ``torch 2.13.0+cpu``, without importing it."""
-    from importlib.metadata import PackageNotFoundError, version
-
     try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
         return f"{package} (not installed)"
 
 
 def examine() -> str:
     """All findings about this machine, as text."""
     lines = [f"Python {platform.python_version()} on {platform.system()}, {sys.executable}"]
+    if stranger := find_stranger():
+        lines.append(str(stranger))
     for package in ("torch", "torchvision"):
         lines.append(_build(package))
         try:

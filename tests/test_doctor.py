@@ -134,3 +134,52 @@ def test_the_examination_is_printed_on_the_command_line():
     answer = subprocess.run([sys.executable, "-m", "learnkit.doctor"], capture_output=True, text=True, check=True)
     assert f"torch {torch.__version__}".split("+")[0] in answer.stdout
     assert "Networks are trained on: " in answer.stdout
+
+
+@pytest.fixture
+def packages(monkeypatch):
+    """The distributions that are installed: a name with a version and what pip has noted of where it came from."""
+
+    def make(**installed):
+        def distribution(name):
+            if name.replace("-", "_") not in installed:
+                raise doctor.metadata.PackageNotFoundError(name)
+            version, origin = installed[name.replace("-", "_")]
+            return SimpleNamespace(version=version, read_text=lambda file: origin)
+
+        monkeypatch.setattr(doctor.metadata, "distribution", distribution)
+
+    return make
+
+
+OURS = '{"url": "file:///the/course", "dir_info": {"editable": true}}'
+
+
+@pytest.mark.parametrize(
+    ("ours", "remedy"),
+    [
+        ({"learnkit_course": ("0.1.0", OURS)}, '--no-deps --editable "file:///the/course"'),
+        (
+            {"learnkit_course": ("0.1.0", '{"url": "https://example.org/c.whl"}')},
+            '--no-deps "https://example.org/c.whl"',
+        ),
+        ({"learnkit_course": ("0.1.0", None)}, '--no-deps "PATH OR ADDRESS OF THE COURSE"'),
+        ({}, '--no-deps "PATH OR ADDRESS OF THE COURSE"'),
+    ],
+)
+def test_the_learnkit_of_the_package_index_is_known_as_a_stranger(packages, ours, remedy):
+    packages(learnkit=("0.0.0", None), **ours)
+    diagnosis = doctor.find_stranger()
+    assert "learnkit 0.0.0 from the package index is installed" in diagnosis.sentence
+    assert "somebody else's and not this course, which is called learnkit-course" in diagnosis.sentence
+    uninstall, reinstall = diagnosis.command.splitlines()
+    assert uninstall == f'"{sys.executable}" -m pip uninstall --yes learnkit'
+    assert reinstall.endswith(remedy)
+    assert str(diagnosis) in doctor.examine()
+
+
+def test_this_course_under_its_old_name_or_alone_is_no_stranger(packages):
+    packages(learnkit=("0.1.0", OURS))
+    assert doctor.find_stranger() is None
+    packages(learnkit_course=("0.1.0", OURS))
+    assert doctor.find_stranger() is None

@@ -22,7 +22,7 @@ LIBRARY = ROOT / "learnkit"
 # From the lowest layer to the highest. A module may import from itself and from the layers above it in this list.
 LAYERS = [
     ["errors"],
-    ["doctor", "threads"],
+    ["doctor", "cli", "threads"],
     ["data", "metrics", "models", "checkpoint"],
     ["training"],
     ["study"],
@@ -85,6 +85,20 @@ def test_importing_the_lower_modules_loads_neither_plotting_nor_pandas():
     assert "'torch'" in loaded
     for package in ("matplotlib", "seaborn", "pandas", "ipywidgets", "torchvision"):
         assert f"'{package}'" not in loaded
+
+
+@pytest.mark.parametrize("path", sorted((LIBRARY / "cli").glob("*.py")), ids=lambda path: path.name)
+def test_the_command_line_imports_nothing_but_the_standard_library(path):
+    packages = {name.split(".")[0] for name in imported(path)}
+    assert packages <= {*sys.stdlib_module_names, "learnkit"}
+    assert all(name.startswith(("learnkit.cli", "learnkit.errors.")) for name in imported(path) if "learnkit" in name)
+
+
+def test_importing_the_command_line_needs_no_package():
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import learnkit.cli.main; print(*sys.modules)"
+    command = [sys.executable, "-I", "-S", "-c", program]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert {name.split(".")[1] for name in loaded if name.startswith("learnkit.")} == {"cli", "errors"}
 
 
 def test_there_are_no_star_imports():

@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 from playwright.sync_api import Browser, Page, Playwright
 
-from course import environment
+from learnkit.cli.process import environment
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from course import is_ci
+from learnkit.cli.process import is_ci
 from tools.jupyterlab import CHROMIUM_NAMES, JupyterLab, find_chromium, launch_chromium, start_jupyterlab
 from tools.notebook_definitions import NOTEBOOKS
 
