@@ -15,14 +15,14 @@ from statistics import median
 
 import nbformat
 import torch
-from nbclient import NotebookClient
 
 from benchmarks import labs
 from learnkit import data, threads
 from learnkit.models import FullyConnected
 from learnkit.training import Training
+from tools.execution import run_notebook
+from tools.notebook_definitions import NOTEBOOKS
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 MANY = 10**6  # epochs: more than will be run
 TRAININGS = (((784, 128, 256, 10), 200, 20), ((784, 1024, 1024, 10), 2_000, 2))  # sizes, batch size, steps a turn
 ROUNDS = 7
@@ -94,6 +94,5 @@ def trainings(sizes: tuple[int, ...], batch_size: int, steps: int) -> dict[str, 
 def run(path: Path) -> float:
     """Seconds that a notebook takes from top to bottom."""
     notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
-    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": path.parent}})
-    client.execute()
+    run_notebook(notebook, path.parent)
     return time.perf_counter() - start

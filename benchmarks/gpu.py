@@ -17,14 +17,13 @@ from statistics import median
 
 import nbformat
 import torch
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from learnkit import data, doctor
 from learnkit.models import ElmanRNN, FullyConnected, MultiHeadAttention, TinyTransformer
 from learnkit.training import Training
+from tools.execution import first_error, run_notebook
 
 ROOT = Path(__file__).parent.parent
 REPORT = ROOT / "benchmarks" / "gpu.md"
@@ -188,19 +187,14 @@ def notebooks() -> list[str]:
     """The notebooks, run from top to bottom side by side"""
     paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
     with ThreadPoolExecutor(len(paths)) as pool:
-        outcomes = pool.map(run_notebook, paths)
+        outcomes = pool.map(outcome_of, paths)
         return [f"- {path.name}: {outcome}" for path, outcome in zip(paths, outcomes, strict=True)]
 
 
-def run_notebook(path: Path) -> str:
+def outcome_of(path: Path) -> str:
     notebook, started = nbformat.read(path, as_version=4), time.perf_counter()
-    client = NotebookClient(notebook, timeout=200, kernel_name="python3", resources={"metadata": {"path": path.parent}})
-    try:
-        client.execute()
-    except (CellExecutionError, TimeoutError, RuntimeError) as error:
-        print(path.name, error)
-        return f"failed after {time.perf_counter() - started:.0f} s: {str(error).strip().splitlines()[-1]}"
-    return f"no error, {time.perf_counter() - started:.0f} s"
+    run_notebook(notebook, path.parent, timeout=200)
+    return f"{first_error(notebook) or 'no error'}, {time.perf_counter() - started:.0f} s"
 
 
 if __name__ == "__main__":

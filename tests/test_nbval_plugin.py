@@ -8,9 +8,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from tools.cell_outputs import code_digest
+from tools.execution import run_notebook
 from tools.save_notebooks import normalise
 
 ROOT = Path(__file__).parent.parent
@@ -94,7 +94,7 @@ def save_outputs_of(which: int, table: dict[str, tuple[str, str, list[str]]], pa
     cells = [nbformat.v4.new_code_cell(SETUP)]
     cells += [nbformat.v4.new_code_cell(row[which], metadata={"tags": row[2]}) for row in table.values()]
     notebook = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(notebook, kernel_name="python3", allow_errors=True).execute()
+    run_notebook(notebook, path.parent)
     for cell, row in zip(cells[1:], table.values(), strict=True):
         cell.source = row[0]
     normalise(notebook, notebook)

@@ -3,16 +3,16 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from queue import Empty
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from tools.cell_outputs import OutputCollector, as_text, code_cells, code_digest, join_streams
+from tools.cell_outputs import as_text, code_cells, code_digest, join_streams
 from tools.compare_outputs import NotebookMismatch, Tolerance, compare_outputs, tolerance_used
+from tools.execution import KernelDied, run_cell
 
 SAVE = "python course.py notebooks"  # runs and saves the notebooks of the course
 DIFFERENCES = Path("notebook_differences")  # below the root of the tests
@@ -75,32 +75,22 @@ class ComparedCell(_MismatchItem, IPyNbCell):
 
     def _run(self, timeout: float) -> list[NotebookNode]:
         """Execute the cell, and return its outputs once the kernel is idle again."""
-        kernel, collector = self.parent.kernel, OutputCollector(self.parent.models)
         # Not nbval's execute_cell_input: without history, a semicolon at the end of a cell does not silence it.
-        request = kernel.kc.execute(self.cell.source, allow_stdin=False, stop_on_error=False)
-        end = time.monotonic() + timeout
-        while True:
-            try:
-                message = kernel.get_message("iopub", timeout=min(1, timeout))
-            except Empty:
-                if not kernel.is_alive():
-                    self.parent.kernel_ended = "The kernel died in an earlier cell."
-                    self._fail("ended the kernel, which died; most often it had no more memory: use less of it")
-                if time.monotonic() > end:
-                    kernel.stop()
-                    self.parent.kernel_ended = "An earlier cell did not end in time."
-                    self._fail(
-                        f"did not end within {timeout:g} s: shorten it, or allow more, for all cells by "
-                        "--nbval-cell-timeout or for this one by a tag, such as timeout=600: and the reason"
-                    )
-                continue
-            if message["parent_header"].get("msg_id") != request:
-                continue
-            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
-                return collector.result()
-            collector.handle(message["msg_type"], message["content"])
+        kernel = self.parent.kernel
+        try:
+            return run_cell(kernel.kc, self.cell.source, self.parent.models, timeout)
+        except KernelDied:
+            self.parent.kernel_ended = "The kernel died in an earlier cell."
+            self._fail("ended the kernel, which died; most often it had no more memory: use less of it")
+        except TimeoutError:
+            kernel.stop()
+            self.parent.kernel_ended = "An earlier cell did not end in time."
+            self._fail(
+                f"did not end within {timeout:g} s: shorten it, or allow more, for all cells by --nbval-cell-timeout "
+                "or for this one by a tag, such as timeout=600: and the reason"
+            )
 
-    def _fail(self, what: str, details: str = "") -> None:
+    def _fail(self, what: str, details: str = "") -> NoReturn:
         source = "\n".join(f"    {line}" for line in self.cell.source.splitlines())
         raise NotebookMismatch(f"{self.path.name}, cell {self.cell_num} {what}\n{source}\n\n{details}")
 

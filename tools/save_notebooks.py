@@ -11,31 +11,25 @@ import sys
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
 
-from tools.cell_outputs import code_digest, join_streams, without_views
+from tools.cell_outputs import code_cells, code_digest
 from tools.compare_outputs import Tolerance, compare_outputs
+from tools.execution import first_error, run_notebook
 from tools.notebook_definitions import NOTEBOOKS
 
 ROOT = Path(__file__).parent.parent
-WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 
 def normalise(notebook: nbformat.NotebookNode, before: nbformat.NotebookNode) -> None:
     """Remove from an executed notebook what another run would write differently."""
-    widgets = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
-    models = {name: widget["state"] for name, widget in widgets.items()}
     unchanged = before.metadata.get("learnkit", {}).get("code") == code_digest(notebook)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
         "learnkit": {"code": code_digest(notebook)},
     }
-    for cell, old in zip(notebook.cells, before.cells, strict=True):
+    for cell, old in zip(code_cells(notebook), code_cells(before), strict=True):
         cell.metadata.pop("execution", None)
-        if cell.cell_type != "code":
-            continue
-        cell.outputs = without_views(join_streams(cell.outputs), models)
         tolerance = Tolerance.from_tags(cell.metadata.get("tags", []))
         if unchanged and tolerance.factor and not compare_outputs(old.outputs, cell.outputs, tolerance, folder=None):
             cell.outputs = old.outputs
@@ -44,8 +38,9 @@ def normalise(notebook: nbformat.NotebookNode, before: nbformat.NotebookNode) ->
 def save(path: Path) -> None:
     before = nbformat.read(path, as_version=4)
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": path.parent}})
-    client.execute()
+    run_notebook(notebook, path.parent)
+    if error := first_error(notebook):
+        sys.exit(f"{path.name} is not saved: {error}")
     normalise(notebook, before)
     nbformat.write(notebook, path)
     (ROOT / "pictures" / f"{path.stem.partition('_')[0]}.png").write_bytes(readme_picture(notebook))
