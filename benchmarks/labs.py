@@ -6,7 +6,7 @@ Day 1's net, SGD, batches of 200, on the CPU. Changes of the page are timed in t
 import contextlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -167,7 +167,7 @@ def latencies(page: Page, *, pause: bool) -> list[float]:
     return found
 
 
-def report(quantity: str, unit: str, values: list[float]) -> None:
+def report(quantity: str, unit: str, values: Sequence[float]) -> None:
     """Print the median and the 5th and 95th percentiles."""
     edges = quantiles(values, n=20)
     print(f"{quantity:52}{median(values):9.2f} {unit:6} ({edges[0]:.2f} to {edges[-1]:.2f})", flush=True)

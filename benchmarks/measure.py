@@ -3,16 +3,16 @@
 import platform
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from statistics import median
 
 import torch
 
 
-def interleaved(ways: dict[str, Callable[[], object]], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
+def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
     """The seconds that each way takes in each round; the order within a round is random."""
-    seconds = {name: [] for name in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     shuffle = random.Random(0).shuffle
     for number in range(-warm_up, rounds):
         order = list(ways)

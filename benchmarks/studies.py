@@ -4,7 +4,8 @@ a loop over the seeds with two threads; and the overhead of a study over that lo
 
 import multiprocessing
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -29,11 +30,11 @@ def main() -> None:
     with ProcessPoolExecutor(2, mp_context=context) as executor, tempfile.TemporaryDirectory() as folder:
         numbers = count()
 
-        def saved_study(**options: object) -> None:
+        def saved_study(executor: Executor | None = None) -> None:
             path = Path(folder) / f"{next(numbers)}.sqlite"
-            study({"sizes": [SIZES]}, SEEDS, mnist, epochs=EPOCHS, path=path, **options)
+            study({"sizes": [SIZES]}, SEEDS, mnist, epochs=EPOCHS, path=path, executor=executor)
 
-        ways = {
+        ways: dict[str, Callable[[], None]] = {
             "loop over the seeds, two threads": partial(loop, mnist, 2),
             "study, two threads": saved_study,
             "study, two processes of one thread": partial(saved_study, executor=executor),

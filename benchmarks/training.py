@@ -3,11 +3,13 @@
 The plain loop is compared in blocks of 50 steps, scaled to the 300 of an epoch; other libraries in whole epochs.
 """
 
+import gzip
 import logging
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import lightning
 import torch
@@ -74,7 +76,7 @@ def plain_loop(mnist: data.LabelledImages) -> Iterator[None]:
 
 def matrix_products(mnist: data.LabelledImages, *, shuffled: bool) -> Iterator[None]:
     """The work that no loop can avoid: three products forward and five backward (the images need no gradient)."""
-    w1, w2, w3 = (layer.weight.detach() for layer in FullyConnected(SIZES).layers)
+    w1, w2, w3 = (layer.get_parameter("weight").detach() for layer in FullyConnected(SIZES).layers)
     gradient = torch.rand(200, 10)
     images = mnist.train_images.flatten(1)
     while True:
@@ -95,10 +97,10 @@ def data_loader() -> Iterator[None]:
     net = FullyConnected(SIZES)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
     with tempfile.TemporaryDirectory() as folder:
-        raw = data.Path(folder) / "MNIST" / "raw"
+        raw = Path(folder) / "MNIST" / "raw"
         raw.mkdir(parents=True)
         for packed in data.PACKAGED.glob("*.gz"):
-            (raw / packed.stem).write_bytes(data.gzip.decompress(packed.read_bytes()))
+            (raw / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
         images = datasets.MNIST(folder, train=True, transform=ToTensor())
     loader = DataLoader(images, batch_size=200, shuffle=True)
     while True:

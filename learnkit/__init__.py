@@ -31,10 +31,12 @@ labs
 """
 
 from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_MODULES = (
+__all__ = [
     "checkpoint",
     "cli",
     "data",
@@ -48,16 +50,33 @@ _MODULES = (
     "study",
     "threads",
     "training",
-)
+]
 
+if TYPE_CHECKING:
+    from learnkit import (
+        checkpoint,
+        cli,
+        data,
+        doctor,
+        errors,
+        exercises,
+        labs,
+        metrics,
+        models,
+        plots,
+        study,
+        threads,
+        training,
+    )
+else:
 
-def __getattr__(name: str):
-    # A module is imported when it is first used: `import learnkit` loads neither torch nor matplotlib, and the doctor
-    # works where torch cannot be imported.
-    if name in _MODULES:
-        return import_module(f"learnkit.{name}")
-    raise AttributeError(f"learnkit has no module called {name!r}; its modules are {', '.join(_MODULES)}")
+    def __getattr__(name: str) -> ModuleType:
+        # A module is imported when it is first used: `import learnkit` loads neither torch nor matplotlib, and the
+        # doctor works where torch cannot be imported.
+        if name in __all__:
+            return import_module(f"learnkit.{name}")
+        raise AttributeError(f"learnkit has no module called {name!r}; its modules are {', '.join(__all__)}")
 
 
 def __dir__() -> list[str]:
-    return [*_MODULES]
+    return [*__all__]

@@ -16,7 +16,7 @@ def write(state: dict[str, Any], path: Path) -> None:
     os.replace(unfinished, path)
 
 
-def read(path: Path) -> object:
+def read(path: Path) -> Any:
     """Read what `write` wrote: only tensors and plain values, so that an untrusted file cannot run code.
 
     Raises

@@ -132,7 +132,7 @@ class Training(Iterator[Progress]):
         check_whole_number("batch_size", batch_size)
         if optimizer not in OPTIMIZERS:
             raise unknown("optimizer", optimizer, OPTIMIZERS)
-        if not isinstance(learning_rate, Real) or not 0 < learning_rate < math.inf:  # NaN fails this too
+        if not isinstance(learning_rate, float | Real) or not 0 < learning_rate < math.inf:  # NaN fails this too
             raise ValueError(f"learning_rate={learning_rate!r}; expected a number above 0, such as 0.01.")
         if threads is not None:
             check_whole_number("threads", threads)

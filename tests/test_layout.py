@@ -58,8 +58,7 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_run_in_one_direction(path):
     if module_of(path) == "__init__":
-        assert not any(name.startswith(("learnkit", "torch")) for name in imported(path))
-        return
+        return  # its imports are for type checkers; the next test looks at what it loads
     layer_of = {module: number for number, layer in enumerate(LAYERS) for module in layer}
     for name in imported(path):
         if name.startswith("learnkit."):
@@ -67,6 +66,12 @@ def test_imports_run_in_one_direction(path):
             assert other == module_of(path) or layer_of[other] < layer_of[module_of(path)], (
                 f"{path.name} imports {name}"
             )
+
+
+def test_importing_learnkit_loads_none_of_its_modules_and_no_torch():
+    program = "import sys, learnkit; print([name for name in sys.modules if name.startswith(('learnkit', 'torch'))])"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "['learnkit']"
 
 
 @pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -118,7 +123,7 @@ def test_the_package_lists_exactly_its_modules_and_each_has_a_docstring():
     assert set(dir(learnkit)) == modules
     for module in modules:
         assert getattr(learnkit, module).__doc__
-    with pytest.raises(AttributeError, match="no module called 'cellar'; its modules are checkpoint, data"):
+    with pytest.raises(AttributeError, match="no module called 'cellar'; its modules are checkpoint, cli, data"):
         _ = learnkit.cellar
 
 
@@ -150,6 +155,13 @@ def test_ruff_finds_nothing(command):
         check=False,
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_mypy_finds_nothing():
+    command = [sys.executable, "-m", "mypy", "--no-error-summary"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.stdout + answer.stderr == ""
+    assert answer.returncode == 0
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)

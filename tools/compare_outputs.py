@@ -77,9 +77,9 @@ def compare_text(saved: str, now: str, tolerance: Tolerance) -> list[str]:
     saved_words, saved_numbers = _split(saved, tolerance)
     now_words, now_numbers = _split(now, tolerance)
     if saved_words != now_words:
-        pairs = enumerate(zip([*saved_words, ""], [*now_words, ""], strict=False))
-        first = next(i for i, (one, other) in pairs if one != other)
-        one, other = (" ".join(words[max(0, first - 3) : first + 3]) for words in (saved_words, now_words))
+        words = zip([*saved_words, ""], [*now_words, ""], strict=False)
+        first = next(i for i, (one, other) in enumerate(words) if one != other)
+        one, other = (" ".join(text[max(0, first - 3) : first + 3]) for text in (saved_words, now_words))
         return [f"The words differ (# is a number, {LINE_END} the end of a line): saved {one!r}, now {other!r}."]
     pairs = zip(saved_numbers, now_numbers, strict=True)
     return [difference for one, other in pairs if (difference := _compare_numbers(one, other, tolerance))]
@@ -181,10 +181,11 @@ def _image(png: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
 
 
-def _cropped(*images: Image.Image) -> list[np.ndarray]:
+def _cropped(one: Image.Image, other: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     """As arrays ``(height, width, 3)`` of the same size, from 0 to 1."""
-    width, height = (min(sizes) for sizes in zip(*(image.size for image in images), strict=True))
-    return [np.asarray(image, dtype=np.float32)[:height, :width] / 255 for image in images]
+    width, height = map(min, one.size, other.size)
+    first, second = (np.asarray(image, dtype=np.float32)[:height, :width] / 255 for image in (one, other))
+    return first, second
 
 
 def _smallest_shift(saved: str, now: str, allowed: int) -> int:
@@ -192,7 +193,7 @@ def _smallest_shift(saved: str, now: str, allowed: int) -> int:
     one, other = _cropped(_image(saved), _image(now))
     shifts = range(1, allowed + 1)
     return shifts[
-        bisect_left(shifts, True, key=lambda shift: (pixel_differences(one, other, shift) <= DIFFERENT).all())
+        bisect_left(shifts, True, key=lambda shift: bool((pixel_differences(one, other, shift) <= DIFFERENT).all()))
     ]
 
 

@@ -82,7 +82,7 @@ def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
 
 
-def launch_chromium(playwright: Playwright, program: str) -> Browser:
+def launch_chromium(playwright: Playwright, program: str | None) -> Browser:
     """A headless Chromium that contacts nobody by itself."""
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     return playwright.chromium.launch(executable_path=program, args=arguments)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -20,7 +21,7 @@ from learnkit.data import LabelledImages
 from learnkit.models import FullyConnected
 from learnkit.study import study
 
-GRID = {"sizes": [(784, 10), (784, 32, 10)], "activation": ["relu"], "learning_rate": [0.01, 0.1]}
+GRID: dict[str, list[Any]] = {"sizes": [(784, 10), (784, 32, 10)], "activation": ["relu"], "learning_rate": [0.01, 0.1]}
 SEEDS = range(3)
 RUNS = 12
 

@@ -20,9 +20,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-try:
+if sys.version_info >= (3, 11):
     import tomllib
-except ModuleNotFoundError:  # Python 3.10, where pytest brings it along under another name
+else:  # pytest brings it along under another name
     import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent

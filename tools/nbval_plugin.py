@@ -18,9 +18,12 @@ It works for any notebook, and needs from this project only the modules of ``too
 """
 
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+
+Collecting = Generator[None, list[pytest.Collector], list[pytest.Collector]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collect_file(file_path: Path, parent: pytest.Collector):
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Collecting:
     collectors = yield
     if not collectors or file_path.suffix != ".ipynb":
         return collectors
@@ -44,7 +47,8 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector):
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what the cells have put into their reports, which also come from the processes of pytest-xdist."""
-    seconds, tolerated = Counter(), []
+    seconds: Counter[str] = Counter()
+    tolerated = []
     for report in (report for reports in terminalreporter.stats.values() for report in reports):
         if getattr(report, "when", None) != "call":
             continue

@@ -17,6 +17,6 @@ def definitions(notebook: str) -> dict[str, Any]:
             continue
         source = "\n".join(line for line in cell.source.splitlines() if not line.startswith("%"))
         wanted = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef)
-        body = [node for node in ast.parse(source).body if isinstance(node, wanted)]
+        body: list[ast.stmt] = [node for node in ast.parse(source).body if isinstance(node, wanted)]
         exec(compile(ast.Module(body, type_ignores=[]), notebook, "exec"), namespace)
     return namespace

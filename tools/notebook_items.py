@@ -25,7 +25,9 @@ NOT_TEXT = ("metadata", "traceback", "output_type", "name", "execution_count", "
 class _MismatchItem(pytest.Item):
     """A test whose failure is a message without a traceback."""
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo) -> str:
+    parent: "ComparedNotebook"
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         return str(excinfo.value) if excinfo.errisinstance(NotebookMismatch) else super().repr_failure(excinfo)
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pandas as pd
 import torch
@@ -20,7 +21,7 @@ from tools.notebook_definitions import definitions
 
 EXTREMES = [(784, *hidden, 10) for hidden in ((1, 256), (1, 2048), (4, 256), (4, 2048), (256, 1), (128, 256))]
 DEPTHS = [(784, *hidden, 10) for hidden in ((), (128,), (128, 256), (128, 256, 256), (128, 256, 256, 1024))]
-WAYS = [
+WAYS: list[dict[str, Any]] = [
     {"activation": None, "optimizer": "sgd", "learning_rate": 0.01},  # the notes'
     {"activation": None, "optimizer": "sgd", "learning_rate": 0.1},
     {"activation": "relu", "optimizer": "adam", "learning_rate": 0.001},

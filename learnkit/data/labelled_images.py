@@ -1,6 +1,7 @@
 """A data set in memory."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float32, Int64
@@ -41,7 +42,9 @@ class LabelledImages:
 
     def to(self, device: str | torch.device) -> "LabelledImages":
         """The same data on ``device``; tensors that are already there are not copied."""
-        tensors = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        tensors: dict[str, Any] = {
+            name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
         return replace(self, **tensors)
 
     def __repr__(self) -> str:

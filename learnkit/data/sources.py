@@ -48,7 +48,8 @@ def packaged_files() -> list[Path]:
     ValueError
         If a file differs from the one whose SHA-256 is listed in ``SHA256SUMS``.
     """
-    expected = dict(reversed(line.split()) for line in (PACKAGED / "SHA256SUMS").read_text().splitlines())
+    lines = (PACKAGED / "SHA256SUMS").read_text().splitlines()
+    expected = {name: digest for digest, name in map(str.split, lines)}
     paths = _paths(PACKAGED, SOURCES["mnist"])
     for path in paths:
         if hashlib.sha256(path.read_bytes()).hexdigest() != expected[path.name]:

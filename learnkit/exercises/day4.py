@@ -77,7 +77,7 @@ read_all = Exercise(
         ),
         Fault("Each step is linear: ReLU is missing.", (_linear,)),
         Fault("It applies ReLU only at the end; it belongs in every step.", (lambda *case: _linear(*case).relu(),)),
-        Fault("It applies tanh; the task asks for ReLU.", (lambda *case: _last_states(*case, torch.tanh),)),
+        Fault("It applies tanh; the task asks for ReLU.", (lambda x, w, u, b: _last_states(x, w, u, b, torch.tanh),)),
         Fault(
             "U is transposed. It is square, so no shape complains.",
             (lambda x, w, u, b: _last_states(x, w, u.T, b),),

@@ -216,8 +216,8 @@ class MultiHeadAttention(nn.Module):
             If its sizes or options differ from those of this layer.
         """
         embed_dim = self.to_query.in_features
-        expected = {"embed_dim": embed_dim, "num_heads": self.num_heads, "kdim": embed_dim, "vdim": embed_dim}
-        expected |= {"bias_k": None, "bias_v": None, "add_zero_attn": False}
+        expected: dict[str, object] = {"embed_dim": embed_dim, "num_heads": self.num_heads}
+        expected |= {"kdim": embed_dim, "vdim": embed_dim, "bias_k": None, "bias_v": None, "add_zero_attn": False}
         for name, value in expected.items():
             if getattr(module, name) != value:
                 raise ValueError(

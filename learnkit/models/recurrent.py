@@ -134,9 +134,11 @@ class ElmanRNN(nn.Module):
             return torch.stack(list(self._steps(self.input_to_hidden(sequences).unbind(dim=1), state)), dim=1)
         # Sorted by length, so that the sequences that have not ended at a step are the first of the batch.
         packed = pack_padded_sequence(sequences, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        order = packed.sorted_indices
+        assert order is not None  # since they have been sorted
         from_inputs = self.input_to_hidden(packed.data).split(packed.batch_sizes.tolist())
-        states = torch.cat(list(self._steps(from_inputs, state[packed.sorted_indices])))
-        which = torch.cat([packed.sorted_indices[:count] for count in packed.batch_sizes.tolist()])
+        states = torch.cat(list(self._steps(from_inputs, state[order])))
+        which = torch.cat([order[:count] for count in packed.batch_sizes.tolist()])
         when = torch.arange(len(packed.batch_sizes)).repeat_interleave(packed.batch_sizes).to(which.device)
         # Several times as fast as torch's pad_packed_sequence, counting its gradient.
         return states.new_zeros(*sequences.shape[:2], states.shape[1]).index_put((which, when), states)
@@ -181,9 +183,10 @@ class ElmanRNN(nn.Module):
         for name, value in expected.items():
             if getattr(module, name) != value:
                 raise ValueError(f"The torch.nn.RNN has {name}={getattr(module, name)!r}; expected {value!r}.")
-        self.input_to_hidden.weight.copy_(module.weight_ih_l0)
-        self.input_to_hidden.bias.copy_(module.bias_ih_l0 + module.bias_hh_l0)  # torch has two and adds them
-        self.hidden_to_hidden.weight.copy_(module.weight_hh_l0)
+        weights = module.state_dict()
+        self.input_to_hidden.weight.copy_(weights["weight_ih_l0"])
+        self.input_to_hidden.bias.copy_(weights["bias_ih_l0"] + weights["bias_hh_l0"])  # torch has two and adds them
+        self.hidden_to_hidden.weight.copy_(weights["weight_hh_l0"])
 
     def _check_inputs(self, sequences: Tensor, state: Tensor | None, lengths: Tensor | None = None) -> Tensor:
         """Check that the inputs fit this net, and return the initial state."""

@@ -90,7 +90,7 @@ def _layers(weights: Weights | Sequence[Weights], sequence: int | None) -> Float
         array = np.stack(parts) if parts else np.empty((0, 0, 0))
     else:
         array = _as_numpy(weights)
-    shape = array.shape
+    shape: tuple[int, ...] = array.shape
     if not 2 <= array.ndim <= 5:
         raise ValueError(f"The weights have the shape {shape}; expected {AXES}.")
     if 0 in shape:
@@ -116,7 +116,7 @@ def _layers(weights: Weights | Sequence[Weights], sequence: int | None) -> Float
     return array.reshape(-1 if array.ndim == 4 else 1, *(1, *array.shape)[-3:])
 
 
-def _as_numpy(weights: Weights) -> np.ndarray:
+def _as_numpy(weights: Weights | Sequence[Weights]) -> np.ndarray:
     if weights is None:
         raise ValueError(
             "The weights are None, or some of them are. Ask the network for them: need_weights=True in learnkit, "

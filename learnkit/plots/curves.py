@@ -47,10 +47,14 @@ def step_losses(
     axes.legend(loc="upper right")
     if steps_per_epoch is not None:
         epochs = axes.secondary_xaxis(
-            "top", functions=(lambda step: step / steps_per_epoch, lambda epoch: epoch * steps_per_epoch)
+            "top",
+            functions=(
+                lambda step: np.divide(step, steps_per_epoch),
+                lambda epoch: np.multiply(epoch, steps_per_epoch),
+            ),
         )
         epochs.set_xlabel("epoch")
-        epochs.xaxis.get_major_locator().set_params(integer=True)
+        epochs.locator_params(axis="x", integer=True)
     return figure
 
 
@@ -151,5 +155,5 @@ def _draw_learning_curves(axes: Axes, table: pd.DataFrame, metric: str) -> None:
         markers=SPLIT_MARKERS,
         ax=axes,
     )
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.legend(title=None)

@@ -49,7 +49,7 @@ def drawn_digits(
     rows = math.ceil(count / COLUMNS)
     heights = [2.2, (1.1 + 0.16 * nets) * rows]
     figure = Figure(figsize=(7.5, sum(heights)))
-    above, below = figure.subfigures(2, 1, height_ratios=heights) if rows else (figure, None)
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).flat if rows else (figure, None)
     widths = [1, *[1.6] * len(probabilities)]
     first, *others = above.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
     draw_image(first, image, INPUT if image.any() else BLANK)
@@ -62,7 +62,7 @@ def drawn_digits(
         axes.xaxis.grid(False)
     for number, axes in enumerate(below.subplots(rows, COLUMNS, squeeze=False).flat if below else ()):
         axes.set_axis_off()
-        if number < count:
+        if earlier is not None and number < count:
             answers = (
                 f"{letter}: {digit}" for letter, digit in zip(ascii_uppercase, predictions[number], strict=False)
             )

@@ -75,7 +75,8 @@ def draw_heads(
     lines = [line for remark in remarks for line in textwrap.wrap(remark, figure_width // 7)]
     figure_height = top + height + under + TITLE + LINE * len(lines) + PAD
 
-    figure = Figure(figsize=(figure_width / DPI, figure_height / DPI), dpi=DPI, layout="none")
+    size = (figure_width / DPI, figure_height / DPI)
+    figure = Figure(size, dpi=DPI, layout="none")  # type: ignore[arg-type] # "none" is missing in its stubs
     # Axes that cover the whole figure, in pixels, with the origin at the top left corner of the first head.
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
@@ -93,8 +94,8 @@ def draw_heads(
         axes.text(-left + PAD, bottom + number * LINE, line, va="top", color=REMARK_COLOUR, gid="remark")
 
     bar_height = min(height, 300)
-    place = (left + width + 14, figure_height - top - bar_height, 12, bar_height)
-    bar = figure.add_axes([side / whole for side, whole in zip(place, 2 * (figure_width, figure_height), strict=True)])
+    x, y = (left + width + 14) / figure_width, (figure_height - top - bar_height) / figure_height
+    bar = figure.add_axes((x, y, 12 / figure_width, bar_height / figure_height))
     figure.colorbar(image, cax=bar, label=WEIGHT)
     return figure
 

@@ -96,7 +96,7 @@ def worst_mistakes(
     worst = wrong[probability[wrong].argsort(descending=True)[:count]]
     names = [str(number) for number in range(logits.shape[1])] if classes is None else classes
     captions = [
-        MISTAKE.format(label=names[labels[i]], prediction=names[predicted[i]], probability=probability[i])
+        MISTAKE.format(label=names[int(labels[i])], prediction=names[int(predicted[i])], probability=probability[i])
         for i in worst.tolist()
     ]
     return image_grid(images[worst], captions)

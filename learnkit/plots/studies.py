@@ -1,6 +1,8 @@
 """Plots of the table of a study: how its runs differ."""
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 import seaborn
@@ -65,9 +67,9 @@ def study_curves(table: pd.DataFrame, metric: str = "validation_accuracy") -> Fi
         ax=axes,
     )
     axes.set(ylabel=_label(metric), title=CURVES_TITLE.format(seeds=_seeds(rows)))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     handles, labels = axes.get_legend_handles_labels()
-    axes.get_legend().remove()
+    axes.legend().remove()
     figure.legend(handles, labels, loc="outside lower left", ncols=LEGEND_COLUMNS, fontsize="small")
     return figure
 
@@ -152,7 +154,7 @@ def _last_rows(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values("epoch", kind="stable").drop_duplicates(["setting", "seed"], keep="last").sort_index()
 
 
-def _described(name: str, value: object) -> str:
+def _described(name: str, value: Any) -> str:
     """A short description of a parameter's value."""
     if name == "sizes":
         return "-".join(map(str, _parsed(value)))
@@ -161,7 +163,7 @@ def _described(name: str, value: object) -> str:
     return (NO_VALUE if pd.isna(value) else NUMBER).format(name=_label(name), value=value)
 
 
-def _parsed(sizes: object) -> list[int]:
+def _parsed(sizes: str | Iterable[int]) -> list[int]:
     """The sizes of a net, which are text in a table read from a file."""
     return [int(size) for size in (sizes.strip("()[], ").split(",") if isinstance(sizes, str) else sizes)]
 

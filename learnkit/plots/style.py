@@ -5,7 +5,7 @@ The colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/).
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TypeVar
+from typing import ParamSpec
 
 import matplotlib.style
 from matplotlib.figure import Figure
@@ -29,14 +29,14 @@ _STYLE = {
     "legend.frameon": False,
 }
 
-Drawing = TypeVar("Drawing", bound=Callable[..., Figure])
+Arguments = ParamSpec("Arguments")
 
 
-def styled(draw: Drawing) -> Drawing:
+def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     """Make a function draw in this style, whatever style the caller has set, and leave the caller's style unchanged."""
 
     @wraps(draw)
-    def draw_in_style(*args, **kwargs) -> Figure:
+    def draw_in_style(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
         with matplotlib.style.context(["default", _STYLE]):
             return draw(*args, **kwargs)
 

@@ -126,7 +126,7 @@ def compare(
     """
     if claim not in get_args(Claim):
         raise unknown("claim", claim, get_args(Claim))
-    if isinstance(margin, bool) or not isinstance(margin, Real) or not 0 < margin < math.inf:
+    if isinstance(margin, bool) or not isinstance(margin, float | Real) or not 0 < margin < math.inf:
         raise ValueError(f"margin is {margin!r}; expected a number above 0: the smallest difference that matters.")
     if metric not in table:
         raise unknown("column", metric, table.columns)

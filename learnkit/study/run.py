@@ -108,7 +108,7 @@ def _to_json(value: object) -> object:
     return str(value) if isinstance(value, torch.device) else _identity(value)
 
 
-def _identity(thing: object) -> object:
+def _identity(thing: Any) -> object:
     """What identifies a class or function: its name and, unless it belongs to learnkit, a hash of its source."""
     if isinstance(thing, partial):
         return [_identity(thing.func), list(thing.args), thing.keywords]

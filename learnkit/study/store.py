@@ -135,7 +135,7 @@ def fingerprint_of(data: LabelledImages) -> str:
     for name, value in vars(data).items():
         if isinstance(value, Tensor):
             digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-            digest.update(value.cpu().contiguous().numpy())
+            digest.update(value.cpu().contiguous().numpy().data)
     return digest.hexdigest()[:32]
 
 

@@ -123,7 +123,8 @@ def study(
     settings, runs = _runs(grid, _listed("seeds", seeds, "range(5)"), model, epochs, threads)
     outcomes: dict[int, list[Row]] = {}
     with ExitStack() as stack:
-        local = data() if callable(data) and (executor is None or path is not None) else data
+        if executor is None or path is not None:
+            local = data if isinstance(data, LabelledImages) else data()
         keys, store = [], None
         if path is not None:
             fingerprint = fingerprint_of(local)
@@ -196,8 +197,10 @@ def _runs(
     for (setting, parts), seed in itertools.product(zip(given, complete, strict=True), seeds):
         check_whole_number("A seed", seed, minimum=0)
         settings.append({name: setting.get(name, known[name]) for name in names})
-        given_or_default = ({k: v for k, v in part.items() if v is not inspect.Parameter.empty} for part in parts)
-        runs.append(Run(model, *given_or_default, seed=int(seed), threads=threads))
+        model_kwargs, training_kwargs = (
+            {k: v for k, v in part.items() if v is not inspect.Parameter.empty} for part in parts
+        )
+        runs.append(Run(model, model_kwargs, training_kwargs, seed=int(seed), threads=threads))
     return settings, runs
 
 
@@ -237,7 +240,7 @@ def _stopped(
 ) -> StudyInterrupted | StudyStopped:
     progress = (NOT_SAVED if path is None else SAVED).format(finished=finished, total=total, path=path)
     if isinstance(stop, KeyboardInterrupt):
-        stopped = StudyInterrupted(progress)
+        stopped: StudyInterrupted | StudyStopped = StudyInterrupted(progress)
     elif isinstance(stop, OSError):
         stopped = StudyStopped(f"{stop} {progress}")
     else:
