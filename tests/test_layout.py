@@ -240,11 +240,14 @@ def test_the_five_notebooks_together_have_at_most_three_megabytes():
     assert sum(sizes) <= 3_000_000
 
 
-def test_the_example_in_the_readme_trains_a_net():
+@pytest.mark.parametrize("epochs", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_the_example_in_the_readme_trains_a_net(epochs):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    assert "epochs=5" in example
     names = {}
-    exec(example, names)
+    exec(example.replace("epochs=5", f"epochs={epochs}"), names)
+    assert names["epoch"] == epochs
     assert names["loss"].item() < 0.5
     assert len(names["mnist"].validation_labels) == 10_000
 

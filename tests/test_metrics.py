@@ -42,10 +42,9 @@ def test_the_matrix_equals_scikit_learns_and_torchmetrics(case):
     assert torch.equal(ours, torchmetrics.multiclass_confusion_matrix(predictions, labels, num_classes))
 
 
-@pytest.mark.parametrize("zero_division", [0.0, 1.0, np.nan])
 @pytest.mark.parametrize("average", AVERAGES)
 @pytest.mark.parametrize("metric", OURS)
-@given(case=labels_and_predictions())
+@given(case=labels_and_predictions(), zero_division=st.sampled_from([0.0, 1.0, np.nan]))
 def test_each_average_equals_scikit_learns(metric, average, zero_division, case):
     num_classes, labels, predictions = case
     matrix = metrics.confusion_matrix(labels, predictions, num_classes)

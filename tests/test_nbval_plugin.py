@@ -232,6 +232,7 @@ def faults(tmp_path_factory) -> tuple[dict[str, str], str]:
     return check(*sorted(folder.iterdir()), options=("--nbval", "--continue-on-collection-errors"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_gets_a_message_that_says_what_to_do(faults, name):
     outcomes, text = faults
@@ -240,10 +241,12 @@ def test_a_fault_gets_a_message_that_says_what_to_do(faults, name):
     assert any(outcome in ("FAILED", "ERROR") for outcome in outcomes_of_this), text
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_a_notebook_is_reported(faults):
     assert "text.ipynb is not a valid notebook" in faults[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["endless", "dies"])
 def test_after_the_end_of_a_kernel_the_other_cells_are_skipped(faults, name):
     outcomes, text = faults
@@ -302,6 +305,7 @@ def in_two_processes(any_notebooks) -> tuple[dict[str, str], str]:
     return check(*sorted(any_notebooks.glob("*.ipynb")), options=(*options, "-n", "2", "--dist", "loadfile"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "outcome"),
     [("plain", "PASSED"), ("wrong", "FAILED"), ("date", "PASSED"), ("dated", "FAILED"), ("never_run", "PASSED")],
@@ -311,6 +315,7 @@ def test_a_foreign_notebook_is_compared_with_what_was_saved_and_sanitized_first(
     assert outcomes[f"{name}.ipynb::Cell 0"] == outcome, text
 
 
+@pytest.mark.slow
 def test_a_foreign_notebook_does_not_have_to_be_saved_by_the_courses_tool(in_two_processes):
     outcomes, text = in_two_processes
     assert sorted(cell for cell in outcomes if cell.endswith("::saved")) == [
@@ -320,22 +325,26 @@ def test_a_foreign_notebook_does_not_have_to_be_saved_by_the_courses_tool(in_two
     assert text.count("course.py") == text.count("edited.ipynb was edited after it was run. Run: python course.py")
 
 
+@pytest.mark.slow
 def test_an_empty_last_cell_is_no_fault(in_two_processes):
     outcomes, text = in_two_processes
     cells = ("empty_cell.ipynb::saved", "empty_cell.ipynb::Cell 1", "plain.ipynb::Cell 1")
     assert [outcomes[cell] for cell in cells] == ["PASSED"] * 3, text
 
 
+@pytest.mark.slow
 def test_a_cell_without_a_tag_may_take_as_long_as_nbvals_option_says(in_two_processes):
     assert "endless.ipynb, cell 0 did not end within 8 s" in in_two_processes[1]
 
 
+@pytest.mark.slow
 def test_both_summaries_appear_with_several_processes_too(in_two_processes):
     text = in_two_processes[1]
     assert re.search(r"\d+\.\d  plain\.ipynb", text)
     assert "plain.ipynb::Cell 0: saved 0.50000001, now 0.5\n" in text
 
 
+@pytest.mark.slow
 def test_lax_compares_only_marked_cells(any_notebooks):
     names = ("wrong", "marked", "edited")
     outcomes, text = check(*(any_notebooks / f"{name}.ipynb" for name in names), options=("--nbval-lax",))
@@ -348,6 +357,7 @@ def test_lax_compares_only_marked_cells(any_notebooks):
     }, text
 
 
+@pytest.mark.slow
 def test_the_plugin_works_in_a_folder_of_a_larger_repository(tmp_path):
     course = tmp_path / "course"
     shutil.copytree(ROOT / "tools", course / "tools")

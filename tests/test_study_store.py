@@ -141,6 +141,7 @@ def test_ctrl_c_keeps_finished_runs_and_says_how_to_resume(few_images, tmp_path)
     assert len(stop.value.table) == 2
 
 
+@pytest.mark.slow
 def test_a_killed_study_resumes_to_the_same_table(tmp_path):
     for begun, saved, same_table in killed_studies.kill_and_resume(3, tmp_path):
         assert begun - saved in (0, 1)

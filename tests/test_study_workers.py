@@ -114,6 +114,7 @@ def test_a_worker_that_cannot_see_the_data_file_says_what_to_do(few_images, monk
         study(GRID, [0], few_images, executor=executor)
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_table_although_one_process_is_killed(few_images, expected, tmp_path):
     from distributed import Client, LocalCluster  # here, so that the other tests' workers need not import it
 
