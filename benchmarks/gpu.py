@@ -1,6 +1,6 @@
 """What a GPU changes: parity with the CPU, speed beside PyTorch's own layers, the tests and the notebooks.
 
-Run by ``python -m benchmarks.gpu`` on a machine with a CUDA GPU; writes what it prints to benchmarks/gpu.md.
+Run by ``python course.py bench gpu`` on a machine with a CUDA GPU; writes its report to benchmarks/gpu.md.
 Times are taken by CUDA events after a warm-up, ways turn by turn; a row gives the median and its ratio to the base.
 """
 
@@ -175,7 +175,7 @@ def table(title: str, ways: Mapping[str, Callable[[], object]], base: str, scale
 def tests() -> list[str]:
     """The fast tests"""
     options = ["tests", "--ignore=tests/browser", "-q", "--tb=short", "-p", "no:cacheprovider", "-n", "8"]
-    command = [sys.executable, "-m", "pytest", *options, *sys.argv[1:]]
+    command = [sys.executable, "-m", "pytest", *options]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     print(answer.stdout[-9_000:], answer.stderr[-2_000:])
     summary = [line for line in answer.stdout.splitlines() if re.search(r"\d+ passed", line)]

@@ -32,7 +32,15 @@ def main() -> None:
 
         def saved_study(executor: Executor | None = None) -> None:
             path = Path(folder) / f"{next(numbers)}.sqlite"
-            study({"sizes": [SIZES]}, SEEDS, mnist, epochs=EPOCHS, path=path, executor=executor)
+            study(
+                {"sizes": [SIZES]},
+                SEEDS,
+                mnist,
+                epochs=EPOCHS,
+                path=path,
+                executor=executor,
+                threads=1 if executor else 2,
+            )
 
         ways: dict[str, Callable[[], None]] = {
             "loop over the seeds, two threads": partial(loop, mnist, 2),

@@ -34,7 +34,7 @@ MANY = 10**6  # epochs: more than are ever run
 def main() -> None:
     mnist = data.load()
     threads = torch.get_num_threads()
-    training = Training(FullyConnected(SIZES), mnist, epochs=MANY, device="cpu")
+    training = Training(FullyConnected(SIZES), mnist, epochs=MANY, device="cpu", threads=threads)
     ways = {
         "learnkit's Training": steps(training, BLOCK),
         "plain loop over shuffled slices": steps(plain_loop(mnist), BLOCK),

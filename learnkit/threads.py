@@ -2,12 +2,13 @@
 
 Threads that share an operation wait for the last of them, and they wait busily. For a small net that gains little on a
 quiet machine; on one where another program keeps a core occupied it costs a factor of ten and more, while one thread
-loses next to nothing (``course.py bench threads`` measures both). The number also decides in which order numbers are
+loses next to nothing (``course.py bench busy`` measures both). The number also decides in which order numbers are
 added, and with it the last digits of a training. So it depends on the size of the work alone, never on how busy the
 machine is: the same call gets the same number each time.
 
-Whoever sets the number is obeyed: by ``OMP_NUM_THREADS`` or ``MKL_NUM_THREADS``, by ``torch.set_num_threads``, or by
-the ``threads`` of `learnkit.training.Training` and `learnkit.study.study`.
+An explicit setting takes precedence: ``OMP_NUM_THREADS`` or ``MKL_NUM_THREADS``, the ``threads`` of
+`learnkit.training.Training` and `learnkit.study.study`, or ``torch.set_num_threads``. (Torch's default number, and 1
+after `use_one`, cannot be told apart from no setting at all: pass these as ``threads``.)
 """
 
 import os

@@ -44,7 +44,7 @@ class Progress(NamedTuple):
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss or a weight became NaN or infinite. The model has its last finite weights again."""
+    """The loss or a weight became NaN or infinite. The model has the weights of the last check again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +220,8 @@ class Training(Iterator[Progress]):
         Raises
         ------
         ValueError
-            If this is not the state of a training, or is one of another net, optimizer, batch size or data set.
+            If this is not the state of a training run, or is of another network, optimizer, batch size or number of
+            training images. The learning rate is taken from the state.
         """
         current = self.state_dict()
         try:
@@ -265,7 +266,7 @@ class Training(Iterator[Progress]):
         self._kept_at = self.step
 
     def _check_finite(self) -> None:
-        """The only place that reads from the device: one number, unless the training has diverged."""
+        """The only place in a step that reads from the device: one number, unless the training has diverged."""
         losses = torch.stack(self._losses)
         self._losses.clear()
         if torch.stack([tensor.isfinite().all() for tensor in (losses, *self.model.parameters())]).all():
@@ -273,7 +274,7 @@ class Training(Iterator[Progress]):
             return
         wrong = (~losses.isfinite()).nonzero().flatten().tolist()
         step = self.step - len(losses) + wrong[0] + 1 if wrong else self.step
-        what = f"The loss became {losses[wrong[0]].item()}" if wrong else "The weights became infinite"
+        what = f"The loss became {losses[wrong[0]].item()}" if wrong else "A weight became NaN or infinite"
         self.model.load_state_dict(self._kept)
         rate = self._optimizer.param_groups[0]["lr"]
         raise TrainingDiverged(

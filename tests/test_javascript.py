@@ -1,7 +1,6 @@
 """The labs' JavaScript, without a browser: a linter, tests of its own, and its numbers held against PyTorch's."""
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from learnkit.cli.process import is_ci
 from learnkit.models.attention import causal_mask, scaled_dot_product_attention
 
 ROOT = Path(__file__).parent.parent
@@ -29,7 +29,7 @@ def node(*arguments: str | Path, stdin: str = "") -> str:
 
 
 def skip_unless_ci(reason: str) -> None:
-    if os.environ.get("CI") == "true":
+    if is_ci():
         pytest.fail(f"In CI no check may be left out, and this one {reason}")
     pytest.skip(reason)
 

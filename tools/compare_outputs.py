@@ -172,8 +172,9 @@ def compare_pictures(saved: str, now: str, shift: int, folder: Path) -> list[str
     folder.mkdir(parents=True, exist_ok=True)
     one.save(folder / "saved.png")
     other.save(folder / "now.png")
-    if beyond is not None:
-        Image.fromarray((255 * (1 - beyond)).astype(np.uint8)).save(folder / "difference.png")
+    if beyond is None:
+        return [f"{difference}; see saved.png and now.png in {folder}"]
+    Image.fromarray((255 * (1 - beyond)).astype(np.uint8)).save(folder / "difference.png")
     return [f"{difference}; see saved.png, now.png and difference.png in {folder}"]
 
 

@@ -39,20 +39,19 @@ def run_cell(client: BlockingKernelClient, source: str, models: dict[str, dict],
     collector = OutputCollector(models)
     request = client.execute(source, allow_stdin=False, stop_on_error=False)
     end = time.monotonic() + timeout
-    while True:
+    while time.monotonic() < end:
         try:
             message = client.get_iopub_msg(timeout=min(1, timeout))
         except Empty:
             if not client.is_alive():
                 raise KernelDied("The kernel died.") from None
-            if time.monotonic() > end:
-                raise TimeoutError(f"The cell did not end within {timeout:g} s.") from None
             continue
         if message["parent_header"].get("msg_id") != request:
             continue
         if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
             return collector.result()
         collector.handle(message["msg_type"], message["content"])
+    raise TimeoutError(f"The cell did not end within {timeout:g} s.")
 
 
 def run_notebook(notebook: NotebookNode, folder: Path, timeout: float = 600) -> None:

@@ -16,6 +16,7 @@ import torch
 
 from benchmarks import recurrent
 from learnkit import data, models
+from learnkit.errors import unknown
 from learnkit.study import STORED, study
 from tools.notebook_definitions import definitions
 
@@ -121,13 +122,18 @@ STUDIES = {
 
 
 if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        if name not in STUDIES:
+            sys.exit(str(unknown("stored study", name, STUDIES)))
     for name in sys.argv[1:] or STUDIES:
         print(name, flush=True)
-        table = STUDIES[name]().drop(columns=["threads", "error"], errors="ignore")
+        table = STUDIES[name]()
+        threads = table["threads"].max() if "threads" in table else torch.get_num_threads()
+        table = table.drop(columns=["threads", "error"], errors="ignore")
         rounded = {
             column: table[column].round(3 if column == "seconds" else 5) for column in table.select_dtypes("float")
         }
         header = f"# python course.py studies {name}: {STUDIES[name].__doc__}\n"
-        header += f"# PyTorch {torch.__version__}, {torch.get_num_threads()} CPU threads.\n"
+        header += f"# PyTorch {torch.__version__}, CPU threads: {threads:g}.\n"
         (STORED / f"{name}.csv").write_text(header + table.assign(**rounded).to_csv(index=False), encoding="utf-8")
         _unfinished(name).unlink(missing_ok=True)

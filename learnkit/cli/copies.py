@@ -17,7 +17,7 @@ LAB = "Start JupyterLab on a day's notebook, in your own copies of the notebooks
 LAB_OTHERS = "[-h] [NOTEBOOK] [JupyterLab's options]"
 LAB_MORE = (
     "A notebook is named by its day (day2, or 2), by its name, or by the path of your copy; without a name it is "
-    "Day 1. Everything else is handed on to JupyterLab, for example: {program} lab day2 --no-browser --port 9000"
+    "Day 1. Other options are passed on to JupyterLab, for example: {program} lab day2 --no-browser --port 9000"
 )
 COPY = "Copy the notebooks into my/, without starting JupyterLab."
 COPY_MORE = "A copy that you have changed is never written over; a newer notebook is put beside it."

@@ -7,19 +7,19 @@ from learnkit.cli.command import Command
 from learnkit.cli.copies import notebook_of, short_name
 from learnkit.cli.environment import course_python, install
 
-TEST = "Run the tests, notebooks and browser included."
+TEST = "Run the tests, including those of the notebooks and in the browser."
 TEST_OTHERS = "[-h] [--fast] [--all] [pytest's options]"
-TEST_MORE = "Everything else is handed on to pytest, for example: {program} test --fast -k metrics"
+TEST_MORE = "Other options are passed on to pytest, for example: {program} test --fast -k metrics"
 FAST = "leave out the notebooks and the browser"
-ALL = "run what is marked as slow, too"
+ALL = "run the slow tests, too, which seldom fail"
 NOTEBOOKS = "Run the notebooks and save them with their outputs."
 DAY = "only these days, for example: day1"
-STUDIES = "Repeat the long trainings whose tables are kept in learnkit/stored."
+STUDIES = "Repeat the long training runs behind the tables in learnkit/stored."
 STUDY = "only these tables, for example: day2_depth"
 MUTANTS = "Break the library on purpose, place by place, and say which test notices."
 WORD = "only mutants with one of these words in their file or name"
 CHANGED = "only mutants whose file or tests differ from this revision of git"
-BENCH = "Compare speeds with those of other libraries."
+BENCH = "Measure speed, mostly against other libraries."
 BENCHMARK = "only these benchmarks, for example: training"
 
 AT_ONCE = ("-n", "2", "--dist", "loadfile")  # how pytest-xdist shares the tests out

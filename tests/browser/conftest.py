@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from learnkit.cli.process import is_ci
 from tools.jupyterlab import CHROMIUM_NAMES, JupyterLab, find_chromium, launch_chromium, start_jupyterlab
 from tools.notebook_definitions import NOTEBOOKS
 
+PATIENCE = 90_000  # milliseconds until a condition must hold, on a machine that is busy with other things
+expect.set_options(timeout=PATIENCE)
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 
 
@@ -50,7 +52,7 @@ def page(chromium: Browser, screenshots: Path, request: pytest.FixtureRequest) -
     """A page with a browser profile of its own; a screenshot of it is kept at the end of the test."""
     context = chromium.new_context(viewport={"width": 1000, "height": 1400})
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE)
     yield page
     page.screenshot(path=screenshots / f"{request.node.name}.png")
     context.close()

@@ -29,7 +29,6 @@ STICKS_OUT = """(() => {
     return box.width > 0 && (box.left < edges.left - 1 || box.right > edges.right + 1)
   }).map(part => part.className)
 })()"""
-PATIENCE = 60_000  # milliseconds, on a machine that is busy with other things
 
 
 def written(lab, name: str, more: str, others: tuple[str, ...] = ("lab.training.step",)) -> str:
@@ -55,7 +54,7 @@ def shown(page: Page | Locator) -> Locator:
     """Run the first cell, of a page or of one of its notebooks; the lab that appears."""
     run(page.locator(".jp-CodeCell").first)
     lab = page.locator(".learnkit-lab")
-    expect(lab.locator(".learnkit-status")).to_contain_text("ready", timeout=PATIENCE)
+    expect(lab.locator(".learnkit-status")).to_contain_text("ready")
     return lab
 
 
@@ -69,7 +68,7 @@ def press(lab: Locator, words: str) -> None:
 
 
 def status(lab: Locator, words: str) -> None:
-    expect(lab.locator(".learnkit-status")).to_contain_text(re.compile(words), timeout=PATIENCE)
+    expect(lab.locator(".learnkit-status")).to_contain_text(re.compile(words))
 
 
 def row(lab: Locator, label: str) -> Locator:
@@ -152,7 +151,7 @@ def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page
     it.get_by_label("activation").select_option("none")
     rate.fill("1e6")
     rate.press("Enter")
-    expect(it.get_by_role("status")).to_contain_text("The learning rate is 1e+06: try 100000", timeout=PATIENCE)
+    expect(it.get_by_role("status")).to_contain_text("The learning rate is 1e+06: try 100000")
     page.screenshot(path=screenshots / "training_lab_diverged.png")
     row(it, "learning rate").locator(".noUi-handle").focus()
     for _ in range(6):
@@ -168,7 +167,7 @@ def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page
     press(it, "worse")
     status(it, r"training: epoch \d+ of 20,")
     press(it, "Look at the test set")
-    expect(it.get_by_role("status")).to_contain_text("You have looked once", timeout=PATIENCE)
+    expect(it.get_by_role("status")).to_contain_text("You have looked once")
     press(it, "Reset")
     status(it, "ready: epoch 1 of 20, step 0 of 6,000")
     press(it, "Unpin all")
@@ -207,7 +206,7 @@ def test_it_is_there_after_a_reload_and_leaves_a_picture_when_its_kernel_goes(pa
     # The kernel is restarted: words instead of a spinner, and the picture.
     choose(page, "Kernel", "Restart Kernel…")
     page.locator(".jp-Dialog button", has_text="Restart").click()
-    expect(picture).to_be_visible(timeout=PATIENCE)
+    expect(picture).to_be_visible()
     for part in it.locator("> *").all():
         expect(part).to_be_hidden()
     assert "There is no kernel behind this lab" in words_after(it)
@@ -215,7 +214,7 @@ def test_it_is_there_after_a_reload_and_leaves_a_picture_when_its_kernel_goes(pa
 
     # Opened again: the picture, and no error.
     page.reload()
-    expect(picture).to_be_visible(timeout=PATIENCE)
+    expect(picture).to_be_visible()
     expect(it).to_have_count(0)
     page.wait_for_timeout(2_000)
     view = page.locator(".jp-OutputArea-output").first
@@ -277,7 +276,7 @@ def test_a_screen_reader_finds_no_fault_live_or_after_a_reload_and_tab_reaches_e
     save(page, lab.folder / "spoken.ipynb")
     no_violations(page)
     page.reload()
-    expect(handle).to_have_attribute("aria-label", "width 1", timeout=PATIENCE)
+    expect(handle).to_have_attribute("aria-label", "width 1")
     no_violations(page)
 
 
@@ -293,8 +292,7 @@ def test_it_fits_from_700_to_1600_pixels_light_and_dark(page, lab, screenshots):
         choose_theme(page, theme)
         for width in (700, 1000, 1600):
             page.set_viewport_size({"width": width, "height": 1300})
-            page.wait_for_timeout(500)
-            assert page.evaluate(STICKS_OUT) == []
+            page.wait_for_function(f"{STICKS_OUT}.length === 0")  # once the page is laid out anew
             page.screenshot(path=screenshots / f"training_lab_{theme.lower()}_{width}.png")
 
 

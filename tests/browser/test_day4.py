@@ -67,6 +67,6 @@ def test_a_learner_moves_through_the_rows_of_an_image_and_trains_recurrent_nets(
     page.keyboard.press("ArrowLeft")
     expect(status).to_contain_text("training: epoch")
     expect(board.locator(".learnkit-network")).to_contain_text("24")
-    expect(status).to_contain_text("ended", timeout=60_000)
+    expect(status).to_contain_text("ended")
     expect(status).to_contain_text(re.compile(r"accuracy 0\.[5-9]"))
     board.screenshot(path=screenshots / "day4_board.png")

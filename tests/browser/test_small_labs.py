@@ -221,7 +221,7 @@ def test_the_right_thing_is_seen_with_a_kernel_without_one_and_after_a_reload(pa
     assert [old != new for old, new in zip(before, after, strict=True)] == [True, True]
 
     page.reload()
-    expect(board.locator(".models")).to_contain_text("FullyConnected says 7", timeout=30_000)
+    expect(board.locator(".models")).to_contain_text("FullyConnected says 7")
     expect(field).to_have_value(threshold)
     judge.get_by_role("button", name="A wrong conviction is dear").click()
     expect(judge.get_by_label("a =")).to_have_value("10")
@@ -240,5 +240,5 @@ def test_the_right_thing_is_seen_with_a_kernel_without_one_and_after_a_reload(pa
     for output in (judge, board):
         expect(output.locator("img")).to_be_visible()
         words = output.get_by_text("Error displaying widget")  # JupyterLab's, which nobody should see
-        expect(words).to_have_css("font-size", "0px", timeout=30_000)
+        expect(words).to_have_css("font-size", "0px")
     page.screenshot(path=screenshots / "small_labs_reopened.png")
