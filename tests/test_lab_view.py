@@ -12,8 +12,9 @@ from learnkit.labs import training_html
 from learnkit.labs.controls import ChoiceControl, NumberControl, WidthsControl
 from learnkit.labs.live_curves import POINTS, LiveCurves, smoothed, thinned
 from learnkit.labs.parameters import Choice, Positive, Whole, Widths
+from learnkit.labs.training_run import Run
 from learnkit.models import ElmanRNN, FullyConnected
-from learnkit.training import Evaluation
+from learnkit.training import Evaluation, Training
 
 # ---------------------------------------------------------------- parameters
 
@@ -184,3 +185,17 @@ def test_the_mistakes_are_those_of_which_the_net_is_surest():
     assert "none" in training_html.mistakes(right, torch.rand(4, 28, 28), "ab")
     for known in (Evaluation(0.0, torch.tensor([0, 0, 1, 0]), logits), right, None):  # the room that they take is one
         assert training_html.mistakes(known, torch.rand(4, 28, 28), "ab").count("<figure") == training_html.MISTAKES
+
+
+@pytest.mark.parametrize(
+    ("device", "threads", "sentence"),
+    [
+        ("cpu", 1, "Trained on the CPU, with 1 thread."),
+        ("cpu", 8, "Trained on the CPU, with 8 threads."),
+        ("cuda", 1, "Trained on cuda."),
+    ],
+)
+def test_the_view_says_where_and_with_how_many_threads_a_net_is_trained(few_images, device, threads, sentence):
+    run = Run({}, Training(FullyConnected((784, 10)), few_images, device="cpu", threads=threads), "validation", "")
+    run.training.device = torch.device(device)
+    assert training_html.computed_on(run) == f"<p>{sentence}</p>"

@@ -112,14 +112,15 @@ def status(words: str, run: Run) -> str:
         figures.append(f"{looked_at(run)} loss <b>{last.loss:.3f}</b>, accuracy <b>{last.accuracy:.3f}</b>")
     return (
         f'<progress aria-label="of this training" max="1" value="{share:.4f}"></progress>'
-        f"<p>{html.escape(words)}</p><p>{' · '.join([*figures, computed_on(run)])}</p>"
+        f"<p>{html.escape(words)}</p><p>{' · '.join(figures)}&nbsp;</p>"
     )
 
 
 def computed_on(run: Run) -> str:
-    """Where the net is trained; on a CPU with how many threads, which the size of the net decides."""
+    """Where the net is trained, and on a CPU with how many threads, which the size of the net decides."""
     kind, threads = run.training.device.type, run.training.threads
-    return f"on the CPU, {threads} thread{'s' if threads > 1 else ''}" if kind == "cpu" else f"on {kind}"
+    how = f"the CPU, with {threads} thread{'s' if threads > 1 else ''}" if kind == "cpu" else kind
+    return f"<p>Trained on {how}.</p>"
 
 
 def _short(loss: float) -> str:

@@ -158,7 +158,7 @@ class TrainingView:
             self._message.value = f'<p role="status">{escape(lab.message)}</p>'
             self._draw_question()
             if is_new:
-                self._net.value = training_html.network(run.training.model)
+                self._net.value = training_html.network(run.training.model) + training_html.computed_on(run)
                 self._legend.value, self._accuracy_legend.value = training_html.legends(run)
             if is_new or len(run.epochs) != self._drawn_epochs:
                 self._draw_last_epoch(run)

@@ -26,7 +26,7 @@ def run_all(page: Page, saved: Path) -> nbformat.NotebookNode:
     choose(page, "Edit", "Clear Outputs of All Cells")
     expect(last_prompt).to_have_text("[ ]:")
     choose(page, "Run", "Run All Cells")
-    expect(last_prompt).to_have_text(re.compile(r"^\[\d+\]:$"), timeout=150_000)
+    expect(last_prompt).to_have_text(re.compile(r"^\[\d+\]:$"), timeout=300_000)
     return save(page, saved)
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from learner import choose_theme, run_all, save, scroll_to
 from playwright.sync_api import expect
 
@@ -58,6 +59,7 @@ def test_a_learner_runs_all_of_day_1_and_moves_its_sliders(page, lab, screenshot
     assert hosts == {lab.url.removeprefix("http://")}
 
 
+@pytest.mark.slow
 def test_the_pictures_of_day_1_fit_from_700_to_1600_pixels_light_and_dark(page, lab, screenshots):
     open_notebook(page, lab, NAME)
     choose(page, "View", "Appearance", "Show Left Sidebar")

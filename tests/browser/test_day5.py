@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from learner import run_all, scroll_to
 from playwright.sync_api import expect
 
@@ -10,6 +11,7 @@ from tools.jupyterlab import open_notebook
 NAME = "day5_attention.ipynb"
 
 
+@pytest.mark.slow
 def test_a_learner_runs_all_of_day_5_cools_the_chain_and_trains_four_heads(page, lab, screenshots):
     open_notebook(page, lab, NAME)
     notebook = run_all(page, lab.folder / NAME)

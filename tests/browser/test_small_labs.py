@@ -201,6 +201,7 @@ def check_that_both_fit(page: Page, outputs: dict[str, Locator], screenshots: Pa
                 output.screenshot(path=screenshots / f"{name}_{theme.lower()}_{width}.png")
 
 
+@pytest.mark.slow
 def test_the_right_thing_is_seen_with_a_kernel_without_one_and_after_a_reload(page, lab, notebook, screenshots):
     judge, board = open_and_run(page, lab, notebook)
     before = saved_pictures(page, lab, notebook)
