@@ -1,7 +1,6 @@
-"""What a core that another program keeps occupied costs: a training by its threads, every notebook, every lab.
+"""What it costs if another program keeps a core occupied: a training with one thread and with all, and every notebook.
 
-A class's computer is never quiet. ``python course.py bench busy`` measures all three, quiet and busy by turns;
-on a machine with two cores an occupied one leaves the kernel, the server and the browser the other.
+A class's computer is never quiet. ``python course.py bench busy`` measures both, quiet and busy by turns.
 """
 
 import multiprocessing
@@ -16,9 +15,7 @@ from statistics import median
 
 import nbformat
 import torch
-from playwright.sync_api import Page
 
-from benchmarks import labs
 from learnkit import data, threads
 from learnkit.models import FullyConnected
 from learnkit.training import Training
@@ -26,33 +23,15 @@ from tools.execution import run_notebook
 from tools.notebook_definitions import NOTEBOOKS
 
 MANY = 10**6  # epochs: more than will be run
-LABS = {  # what a cell shows, the control that gets an arrow key, and where the page must change
-    "TrainingLab": ("labs.TrainingLab(epochs=1000, device='cpu')", ".noUi-handle >> nth=2", ".learnkit-loss"),
-    "ThresholdLab": ("labs.ThresholdLab(scores, is_five)", ".noUi-handle", ".learnkit-numbers"),
-    "AttentionLab": ("labs.AttentionLab()", "[role=slider] >> nth=0", ".chain"),
-    "DrawLab": ("labs.DrawLab(models.FullyConnected((784, 64, 10)))", ".pad", ".models"),
-    "TransformerLab": ("labs.TransformerLab(steps=100_000)", "select >> nth=0", ".learnkit-status"),
-}
-SETUP = """from learnkit import labs, models
-import torch
-scores, is_five = torch.randn(10_000), torch.rand(10_000) < 0.1"""
-FIRST_CHANGE = """([cell, place]) => {
-  window.keyed = new Promise((done) => document.addEventListener("keydown", () => {
-    const began = performance.now()
-    new MutationObserver((_, observer) => { observer.disconnect(); done(performance.now() - began) })
-      .observe(cell.querySelector(place), {subtree: true, childList: true, characterData: true, attributes: true})
-  }, {capture: true, once: true}))
-}"""
 TRAININGS = (((784, 128, 256, 10), 200, 20), ((784, 1024, 1024, 10), 2_000, 2))  # sizes, batch size, steps a turn
 ROUNDS = 7
 
 
 def main() -> None:
-    print(f"PyTorch {torch.__version__}, Python {sys.version.split()[0]}, {multiprocessing.cpu_count()} cores")
+    cores = multiprocessing.cpu_count()
+    print(f"PyTorch {torch.__version__}, Python {sys.version.split()[0]}, {cores} cores; medians")
     for sizes, batch_size, steps in TRAININGS:
         compare(f"{steps} steps of {sizes}, batches of {batch_size:,}", trainings(sizes, batch_size, steps), ROUNDS)
-    with every_lab() as redraws:
-        compare("Labs, from a key to the redraw, the median of ten", redraws, rounds=3)
     compare("Notebooks", {path.stem: partial(run, path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}, 1)
 
 
@@ -110,32 +89,6 @@ def trainings(sizes: tuple[int, ...], batch_size: int, steps: int) -> dict[str, 
     chosen = threads.number_for(FullyConnected(sizes), batch_size)
     ways = {"one thread": 1, f"{torch.get_num_threads()} threads": torch.get_num_threads()}
     return {name: timed(number) for name, number in ways.items()} | {f"learnkit's choice, {chosen}": timed(None)}
-
-
-@contextmanager
-def every_lab() -> Iterator[dict[str, Callable[[], float]]]:
-    """All labs in one notebook of a JupyterLab: the seconds from a key to the first change of each one's picture."""
-    with labs.notebook([SETUP, *(source for source, *_ in LABS.values())]) as (page, _):
-        for number in range(len(LABS) + 1):
-            labs.run(page, number)
-        yield {name: partial(redraw, page, number, *LABS[name][1:]) for number, name in enumerate(LABS, start=1)}
-
-
-def redraw(page: Page, number: int, control: str, place: str) -> float:
-    cell, times = page.locator(".jp-CodeCell").nth(number), []
-    cell.scroll_into_view_if_needed()
-    if control == ".pad":
-        cell.locator(control).focus()
-        page.keyboard.press("Space")  # the pen is down, or up again
-    for turn in range(10):
-        cell.locator(control).focus()
-        page.evaluate(FIRST_CHANGE, [cell.element_handle(), place])
-        page.keyboard.press("ArrowLeft" if turn % 2 else "ArrowRight")
-        times.append(page.evaluate("keyed") / 1000)
-        for pause in cell.get_by_role("button", name="Pause", exact=True).all():
-            pause.click()
-        page.wait_for_timeout(500)
-    return median(times)
 
 
 def run(path: Path) -> float:

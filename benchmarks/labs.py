@@ -78,7 +78,7 @@ WATCH = """([place, changed]) => {
 
 def main() -> None:
     print("\nMedians, and 5th to 95th percentile")
-    with notebook([source.replace("ROUNDS", str(ROUNDS)) for source in CELLS]) as (page, frames):
+    with notebook() as (page, frames):
         run(page, 0)
         page.locator(".learnkit-lab").wait_for()
         page.wait_for_timeout(1_000)
@@ -114,15 +114,15 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def notebook(cells: Sequence[str]) -> Iterator[tuple[Page, list[int]]]:
-    """A page with these cells, and the sizes of what its kernel sends."""
+def notebook() -> Iterator[tuple[Page, list[int]]]:
+    """A page with the cells above, and the sizes of what its kernel sends."""
     with (
         tempfile.TemporaryDirectory() as settings,
         tempfile.TemporaryDirectory() as folder,
         start_jupyterlab(Path(settings), Path(folder)) as lab,
         sync_playwright() as playwright,
     ):
-        write_notebook(lab, "labs.ipynb", cells)
+        write_notebook(lab, "labs.ipynb", [source.replace("ROUNDS", str(ROUNDS)) for source in CELLS])
         browser = launch_chromium(playwright, find_chromium())
         page, frames = browser.new_page(viewport={"width": 1200, "height": 1200}), []
         page.set_default_timeout(120_000)
