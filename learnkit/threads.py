@@ -1,7 +1,7 @@
 """How many threads of the CPU a net is trained with.
 
 Threads that share an operation wait for the last of them, and they wait busily. For a small net that gains little on a
-quiet machine; on one where another program keeps a core occupied it costs a factor of ten and more, while one thread
+quiet machine; where another program keeps a core occupied, it makes training several times slower, while one thread
 loses next to nothing (``course.py bench busy`` measures both). The number also decides in which order numbers are
 added, and with it the last digits of a training. So it depends on the size of the work alone, never on how busy the
 machine is: the same call gets the same number each time.
