@@ -4,6 +4,7 @@ Run by ``python course.py bench gpu`` on a machine with a CUDA GPU; writes its r
 Times are taken by CUDA events after a warm-up, ways turn by turn; a row gives the median and its ratio to the base.
 """
 
+import os
 import random
 import re
 import subprocess
@@ -17,12 +18,15 @@ from statistics import median
 
 import nbformat
 import torch
+from nbformat import NotebookNode
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from learnkit import data, doctor
 from learnkit.models import ElmanRNN, FullyConnected, MultiHeadAttention, TinyTransformer
 from learnkit.training import Training
+from tools.cell_outputs import code_cells, join_streams
+from tools.compare_outputs import Tolerance, compare_outputs
 from tools.execution import first_error, run_notebook
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +40,7 @@ def main() -> None:
         sys.exit(f"There is no CUDA GPU that torch can use here. {doctor.why_no_gpu() or ''}")
     torch.backends.cuda.matmul.allow_tf32 = False
     lines = ["# On a GPU", "", *machine(), ""]
-    for part in (parity, epochs, recurrent, attention, tests, notebooks):
+    for part in (parity, resumed, epochs, recurrent, attention, tests, notebooks):
         started = time.perf_counter()
         lines += [f"## {part.__doc__}", "", *part(), ""]
         print("\n".join(lines[-8:]), f"({part.__name__}: {time.perf_counter() - started:.0f} s)", flush=True)
@@ -76,6 +80,23 @@ def parity() -> list[str]:
     return ["| model | largest difference of outputs | of gradients |", "| --- | --- | --- |", *rows]
 
 
+def resumed() -> list[str]:
+    """A training saved after 100 of 200 steps and continued by another, beside one that ran through"""
+    mnist, rows = data.load("mnist"), []
+    for optimizer in ("sgd", "adam"):
+        runs = [Training(FullyConnected(SIZES), mnist, optimizer=optimizer, device="cuda") for _ in range(3)]
+        through, before, after = runs
+        before.model.load_state_dict(through.model.state_dict())
+        advance(through, 200)
+        advance(before, 100)
+        after.load_state_dict(before.state_dict())
+        advance(after, 100)
+        pairs = zip(through.model.parameters(), after.model.parameters(), strict=True)
+        equal = all(torch.equal(a, b) for a, b in pairs)
+        rows.append(f"- {optimizer}: the weights are {'equal, bit for bit' if equal else 'NOT equal'}.")
+    return rows
+
+
 def epochs() -> list[str]:
     """Milliseconds of an epoch of Day 1's net, 60,000 images"""
     mnist, lines = data.load("mnist").to("cuda"), []
@@ -102,8 +123,8 @@ def plain_loop(mnist: data.LabelledImages, batch_size: int) -> Iterator[None]:
             yield
 
 
-def advance(loop: Iterator[object]) -> None:
-    for _ in range(STEPS):
+def advance(loop: Iterator[object], steps: int = STEPS) -> None:
+    for _ in range(steps):
         next(loop)
 
 
@@ -173,27 +194,48 @@ def table(title: str, ways: Mapping[str, Callable[[], object]], base: str, scale
 
 
 def tests() -> list[str]:
-    """The fast tests"""
-    options = ["tests", "--ignore=tests/browser", "-q", "--tb=short", "-p", "no:cacheprovider", "-n", "8"]
-    command = [sys.executable, "-m", "pytest", *options]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    """The fast tests, without those that need developers' tools"""
+    options = "tests --ignore=tests/browser --ignore=tests/test_layout.py -q --tb=short -p no:cacheprovider -n 12"
+    command = [sys.executable, "-m", "pytest", *options.split()]
+    plain = {**os.environ, "PYTEST_ADDOPTS": "-p no:benchmark"}  # a plugin of the machine that warns beside xdist
+    answer = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=False)
     print(answer.stdout[-9_000:], answer.stderr[-2_000:])
     summary = [line for line in answer.stdout.splitlines() if re.search(r"\d+ passed", line)]
-    return [f"`{summary[-1].strip('= ')}`" if summary else "They could not be run.", ""]
+    failed = [f"- {line[:200]}" for line in answer.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return [f"`{summary[-1].strip('= ')}`" if summary else "They could not be run.", *failed]
 
 
 def notebooks() -> list[str]:
-    """The notebooks, run from top to bottom side by side"""
+    """The notebooks, run on the GPU and again on the CPU of the same machine, side by side"""
     paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    with ThreadPoolExecutor(len(paths)) as pool:
-        outcomes = pool.map(outcome_of, paths)
-        return [f"- {path.name}: {outcome}" for path, outcome in zip(paths, outcomes, strict=True)]
+    without = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    with ThreadPoolExecutor(2 * len(paths)) as pool:
+        on_gpu, on_cpu = [
+            [pool.submit(executed, path, environment) for path in paths] for environment in (dict(os.environ), without)
+        ]
+    lines = ["Listed are the cells whose printed outputs differ by more than their tags allow.", ""]
+    for path, one, other in zip(paths, on_gpu, on_cpu, strict=True):
+        (gpu, gpu_seconds), (cpu, cpu_seconds) = one.result(), other.result()
+        seconds = f"{gpu_seconds:.0f} s on the GPU, {cpu_seconds:.0f} s on the CPU"
+        errors = [
+            f" On the {name}: {first_error(run)}." for name, run in (("GPU", gpu), ("CPU", cpu)) if first_error(run)
+        ]
+        lines += [f"- {path.name}: {seconds}.{''.join(errors)}", *differing_cells(cpu, gpu)]
+    return lines
 
 
-def outcome_of(path: Path) -> str:
+def executed(path: Path, environment: Mapping[str, str]) -> tuple[NotebookNode, float]:
     notebook, started = nbformat.read(path, as_version=4), time.perf_counter()
-    run_notebook(notebook, path.parent, timeout=200)
-    return f"{first_error(notebook) or 'no error'}, {time.perf_counter() - started:.0f} s"
+    run_notebook(notebook, path.parent, timeout=200, environment=environment)
+    return notebook, time.perf_counter() - started
+
+
+def differing_cells(one: NotebookNode, other: NotebookNode) -> Iterator[str]:
+    for number, (here, there) in enumerate(zip(code_cells(one), code_cells(other), strict=True)):
+        tolerance = Tolerance.from_tags(here.metadata.get("tags", []))
+        differences = compare_outputs(join_streams(here.outputs), join_streams(there.outputs), tolerance, None)
+        if differences:
+            yield f"  - cell {number}, `{here.id}`: " + " ".join(differences)[:300].replace("\n", " ")
 
 
 if __name__ == "__main__":

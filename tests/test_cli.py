@@ -445,6 +445,7 @@ def test_a_new_command_is_a_function_and_a_line(course, capsys, monkeypatch):
 
 
 def test_an_installed_package_copies_to_the_folder_where_it_is_started(packaged, capsys):
+    pytest.importorskip("jupyterlab")
     assert main.run(["copy"]) == 0
     assert mine().read_text() == "the original day1_metrics.ipynb"
     assert f"Your copies of the notebooks are in {places.MY}." in capsys.readouterr().out

@@ -77,7 +77,7 @@ def test_every_epoch_has_its_own_order_and_sees_each_image_once(few_images):
     assert not torch.equal(orders[0], orders[1])
     assert not torch.equal(orders[1], orders[2])
     for order in orders:
-        assert torch.equal(order.sort().values, torch.arange(430))
+        assert torch.equal(order.cpu().sort().values, torch.arange(430))
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_gives_others(few_images):
@@ -156,7 +156,7 @@ def test_an_evaluation_is_of_the_requested_split(few_images, monkeypatch):
     monkeypatch.setattr(training_module, "EVAL_BATCH_SIZE", 70)
     training = run(few_images, epochs=20, optimizer="adam")
     for split in ("train", "validation", "test"):
-        images, labels = few_images.split(split)
+        images, labels = training.data.split(split)
         logits = training.model(images)
         evaluation = training.evaluate(split)
         assert torch.equal(evaluation.predictions, logits.argmax(1))
@@ -298,7 +298,7 @@ def test_weights_that_become_infinite_while_the_loss_is_finite_are_noticed(few_i
         pass
     with torch.no_grad():
         training.model.layers[0].bias[0] = -torch.inf  # a class that is never predicted: the loss stays finite
-    assert (few_images.train_labels[training._order[98:100]] != 0).all()
+    assert (training.data.train_labels[training._order[98:100]] != 0).all()
     with pytest.raises(TrainingDiverged, match="A weight became NaN or infinite at step 50"):
         next(training)
     assert weights(training.model).isfinite().all()

@@ -1,6 +1,8 @@
 """Running the cells of a notebook in a kernel, the same way whether their outputs are saved or compared."""
 
+import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from queue import Empty
 
@@ -54,12 +56,16 @@ def run_cell(client: BlockingKernelClient, source: str, models: dict[str, dict],
     raise TimeoutError(f"The cell did not end within {timeout:g} s.")
 
 
-def run_notebook(notebook: NotebookNode, folder: Path, timeout: float = 600) -> None:
+def run_notebook(
+    notebook: NotebookNode, folder: Path, timeout: float = 600, environment: Mapping[str, str] | None = None
+) -> None:
     """Run all cells of a notebook from top to bottom in a new kernel, and put their outputs into it.
 
     An error in a cell is among its outputs, and the cells after it are run, too.
     """
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder))
+    manager, client = start_new_kernel(
+        kernel_name="python3", cwd=str(folder), env={**os.environ, **(environment or {})}
+    )
     models: dict[str, dict] = {}
     try:
         for number, cell in enumerate(code_cells(notebook), start=1):
