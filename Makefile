@@ -1,6 +1,8 @@
 PYTHON ?= python3
 
-.PHONY: install lab test notebooks mutants bench doctor
+COMMANDS = lab copy reset install doctor test notebooks studies mutants bench
 
-install lab test notebooks mutants bench doctor:
+.PHONY: $(COMMANDS)
+
+$(COMMANDS):
 	$(PYTHON) course.py $@

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The one way in, the same on Linux, macOS and Windows: `python course.py --help` lists what it can do.
+"""The way into a checkout, the same on Linux, macOS and Windows: `python course.py --help` lists what it can do.
 
 The commands are in learnkit/cli. This file is written so that Pythons too old for them can read it and say so.
 """

@@ -1,1 +1,1 @@
-"""Speed compared with other libraries, in the same run: ``python course.py bench [training metrics attention …]``."""
+"""Speed, mostly beside that of other libraries in the same run: ``python course.py bench [training metrics …]``."""

@@ -1,4 +1,4 @@
-"""What it costs if another program keeps a core occupied: a training with one thread and with all, and every notebook.
+"""What it costs if another program keeps a core occupied: a training by threads, each lab's redraw, every notebook.
 
 A class's computer is never quiet. ``python course.py bench busy`` measures both, quiet and busy by turns.
 """
@@ -6,25 +6,69 @@ A class's computer is never quiet. ``python course.py bench busy`` measures both
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from itertools import islice, product
+from itertools import cycle, islice, product
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import nbformat
 import torch
+from playwright.sync_api import Locator, Page, sync_playwright
 
 from learnkit import data, threads
 from learnkit.models import FullyConnected
 from learnkit.training import Training
-from tools.execution import run_notebook
+from tools.execution import first_error, run_notebook
+from tools.jupyterlab import choose, find_chromium, launch_chromium, open_notebook, start_jupyterlab, write_notebook
 from tools.notebook_definitions import NOTEBOOKS
 
+LABS = (  # the code, the control, its keys by turns, of which the last is timed, and what changes after it
+    (
+        "from learnkit.labs import TrainingLab\nTrainingLab(epochs=1000, device='cpu')",
+        ".noUi-handle >> nth=2",
+        ("ArrowRight", "ArrowLeft"),
+        ".learnkit-loss",
+    ),
+    (
+        "import torch\nfrom learnkit.labs import ThresholdLab\n"
+        "ThresholdLab(torch.arange(-99.0, 100.0), torch.arange(199) > 99)",
+        ".noUi-handle",
+        ("ArrowRight", "ArrowLeft"),
+        ":has(> .learnkit-numbers)",
+    ),
+    ("from learnkit.labs import AttentionLab\nAttentionLab()", "[type=range]", ("ArrowRight", "ArrowLeft"), ".chain"),
+    (
+        "from learnkit import models\nfrom learnkit.labs import DrawLab\nDrawLab(models.FullyConnected((784, 64, 10)))",
+        ".pad",
+        ("ArrowDown Space",) * 9 + ("ArrowRight Space",) * 9 + ("ArrowUp Space",) * 9 + ("ArrowLeft Space",) * 9,
+        ":has(> .models)",
+    ),
+    (
+        "from learnkit.labs import TransformerLab\nTransformerLab(device='cpu')",
+        "select",
+        ("ArrowDown", "ArrowUp"),
+        ":has(> .learnkit-heads)",
+    ),
+)
+# The milliseconds in the page from a key to the first change that follows from it.
+WATCH = """(lab, changed) => {
+  window.redrawn = new Promise((resolve) => {
+    let began = null
+    const watcher = new MutationObserver(() => {
+      if (began === null) return
+      watcher.disconnect()
+      resolve(performance.now() - began)
+    })
+    watcher.observe(lab.querySelector(changed), { subtree: true, childList: true, attributes: true })
+    document.addEventListener("keydown", () => { began = performance.now() }, { capture: true, once: true })
+  })
+}"""
 MANY = 10**6  # epochs: more than will be run
 TRAININGS = (((784, 128, 256, 10), 200, 20), ((784, 1024, 1024, 10), 2_000, 2))  # sizes, batch size, steps a turn
-ROUNDS = 7
+ROUNDS, KEYS = 7, 15
 
 
 def main() -> None:
@@ -32,6 +76,8 @@ def main() -> None:
     print(f"PyTorch {torch.__version__}, Python {sys.version.split()[0]}, {cores} cores; medians")
     for sizes, batch_size, steps in TRAININGS:
         compare(f"{steps} steps of {sizes}, batches of {batch_size:,}", trainings(sizes, batch_size, steps), ROUNDS)
+    with labs() as redraws:
+        compare("From a key to the lab's first change", redraws, KEYS)
     compare("Notebooks", {path.stem: partial(run, path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}, 1)
 
 
@@ -53,7 +99,7 @@ def spin() -> None:
         pass
 
 
-def compare(title: str, ways: dict[str, Callable[[], float]], rounds: int) -> None:
+def compare(title: str, ways: Mapping[str, Callable[[], float]], rounds: int) -> None:
     """A row for each way: the medians of its seconds on the quiet and on the busy machine, and their ratio."""
     seconds: dict[tuple[str, object], list[float]] = {key: [] for key in product(ways, (nullcontext, busy_core))}
     if rounds > 1:  # else it is too long for a warm-up
@@ -91,8 +137,49 @@ def trainings(sizes: tuple[int, ...], batch_size: int, steps: int) -> dict[str, 
     return {name: timed(number) for name, number in ways.items()} | {f"learnkit's choice, {chosen}": timed(None)}
 
 
+@contextmanager
+def labs() -> Iterator[Mapping[str, Callable[[], float]]]:
+    """Each lab, shown in one notebook in Chromium; a call moves its control by a key and returns the seconds."""
+    with (
+        TemporaryDirectory() as settings,
+        TemporaryDirectory() as folder,
+        start_jupyterlab(Path(settings), Path(folder)) as lab,
+        sync_playwright() as playwright,
+    ):
+        write_notebook(lab, "labs.ipynb", [code for code, *_ in LABS])
+        page = launch_chromium(playwright, find_chromium()).new_page(viewport={"width": 1_280, "height": 1_600})
+        page.set_default_timeout(120_000)
+        open_notebook(page, lab, "labs.ipynb")
+        choose(page, "Run", "Run All Cells")
+        outputs, ways = page.locator(".jp-Cell-outputArea"), {}
+        for number, (code, control, keys, changed) in enumerate(LABS):
+            output = outputs.nth(number)
+            output.locator(control).first.wait_for()
+            name = code.rpartition("\n")[2].partition("(")[0]
+            ways[name] = partial(redraw, page, output, control, cycle(keys), changed)
+        yield ways
+
+
+def redraw(page: Page, lab: Locator, control: str, keys: Iterator[str], changed: str) -> float:
+    """The seconds from a key on a lab's control to the lab's first change, starting from rest."""
+    lab.locator(control).first.focus()
+    *before, key = next(keys).split()
+    for other in before:
+        page.keyboard.press(other)
+    lab.evaluate(WATCH, changed)
+    page.keyboard.press(key)
+    seconds = page.evaluate("redrawn") / 1_000
+    pause = lab.get_by_role("button", name="Pause")
+    if pause.count():
+        pause.click()
+    page.wait_for_timeout(500)
+    return seconds
+
+
 def run(path: Path) -> float:
     """Seconds that a notebook takes from top to bottom."""
     notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
     run_notebook(notebook, path.parent)
+    if error := first_error(notebook):
+        sys.exit(f"{path.name} was not measured: {error}")
     return time.perf_counter() - start

@@ -196,7 +196,7 @@ def table(title: str, ways: Mapping[str, Callable[[], object]], base: str, scale
 def tests() -> list[str]:
     """The fast tests, without those that need developers' tools"""
     options = "tests --ignore=tests/browser --ignore=tests/test_layout.py -q --tb=short -p no:cacheprovider -n 12"
-    command = [sys.executable, "-m", "pytest", *options.split()]
+    command = [sys.executable, "-m", "pytest", *options.split(), "-m", "not slow"]
     plain = {**os.environ, "PYTEST_ADDOPTS": "-p no:benchmark"}  # a plugin of the machine that warns beside xdist
     answer = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=False)
     print(answer.stdout[-9_000:], answer.stderr[-2_000:])

@@ -56,7 +56,7 @@ def loop(mnist: data.LabelledImages, threads: int) -> None:
     """The code one would write without study: train, and evaluate on the test set."""
     torch.set_num_threads(threads)
     for seed in SEEDS:
-        training = Training(FullyConnected(SIZES, seed=seed), mnist, epochs=EPOCHS, seed=seed)
+        training = Training(FullyConnected(SIZES, seed=seed), mnist, epochs=EPOCHS, seed=seed, threads=threads)
         losses = [loss for _, _, loss in training]
         torch.stack(losses).mean().item()
         training.evaluate("test")

@@ -182,14 +182,14 @@ def _version(text: str) -> tuple[int, ...]:
 def _build(package: str) -> str:
     """A package and its version with its build, such as ``torch 2.13.0+cpu``, without importing it."""
     try:
-        return f"{package} {metadata.version(package)}"
+        return f"{package} {metadata.version(package)} is installed."
     except metadata.PackageNotFoundError:
-        return f"{package} (not installed)"
+        return f"{package} is not installed."
 
 
 def examine() -> str:
     """All findings about this machine, as text."""
-    lines = [f"Python {platform.python_version()} on {platform.system()}, {sys.executable}"]
+    lines = [f"This is Python {platform.python_version()} on {platform.system()}, {sys.executable}."]
     if stranger := find_stranger():
         lines.append(str(stranger))
     for package in ("torch", "torchvision"):

@@ -7,8 +7,9 @@ added, and with it the last digits of a training. So it depends on the size of t
 machine is: the same call gets the same number each time.
 
 An explicit setting takes precedence: ``OMP_NUM_THREADS`` or ``MKL_NUM_THREADS``, the ``threads`` of
-`learnkit.training.Training` and `learnkit.study.study`, or ``torch.set_num_threads``. (Torch's default number, and 1
-after `use_one`, cannot be told apart from no setting at all: pass these as ``threads``.)
+`learnkit.training.Training` and `learnkit.study.study`, or ``torch.set_num_threads``. (A number that was set before
+learnkit was imported, torch's default number, and 1 after `use_one` cannot be told apart from no setting at all: pass
+these as ``threads``.)
 """
 
 import os
@@ -21,6 +22,7 @@ from torch import nn
 LARGE = 2_000_000_000  # weights × images in a step; Day 1's net has 27 million with batches of 200
 _ALL = torch.get_num_threads()  # what torch takes unless told otherwise
 _defaults = {_ALL}  # another number than these was set by the user
+_in_use: list[int] = []  # the numbers of the `using` blocks that have begun and not ended, of all threads of Python
 _SET_OUTSIDE = any(name in os.environ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"))
 
 
@@ -54,19 +56,24 @@ def number_for(model: nn.Module, batch_size: int) -> int:
 
 @contextmanager
 def using(number: int) -> Iterator[None]:
-    """Compute with so many threads within a ``with`` block, and with as many as before after it.
+    """Compute with that many threads within a ``with`` block, and with as many as before after it.
 
-    PyTorch keeps a number for each thread of Python, so blocks may overlap in several of these.
+    PyTorch keeps a number for each thread of Python, so blocks may overlap in several of these. A new one begins with
+    the number that was set last, in whichever thread; that number is not taken for the user's.
     """
     before = torch.get_num_threads()
+    _in_use.append(number)
     torch.set_num_threads(number)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        _in_use.remove(number)
 
 
 def number_set_by_user() -> int | None:
     """The number that the user has chosen, by the environment or by torch; None if the size of a net decides."""
     number = torch.get_num_threads()
-    return number if _SET_OUTSIDE or number not in _defaults else None
+    if _SET_OUTSIDE:
+        return number
+    return None if number in _defaults or number in _in_use else number

@@ -200,8 +200,8 @@ def test_test_runs_everything_and_fast_leaves_out_notebooks_and_browser(installe
     main.run(["test", "-x"])
     main.run(["test", "--fast"])
     whole, fast = installed.commands
-    shared = ["-n", "2", "--dist", "loadfile", "-m", "not slow"]
-    assert whole[1:] == ["-m", "pytest", "tests", "notebooks", "--nbval", "--nbval-current-env", *shared, "-x"]
+    shared = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not slow"]
+    assert whole[1:] == ["-m", "pytest", "notebooks", "tests", "--nbval", "--nbval-current-env", *shared, "-x"]
     assert fast[1:] == ["-m", "pytest", "tests", "--ignore=tests/browser", *shared]
 
 
@@ -306,6 +306,22 @@ def test_only_ci_and_the_saving_of_notebooks_hold_to_exact_versions(course, monk
     assert str(places.FOLDER / "constraints.txt") in course.commands[2]
 
 
+def test_exact_versions_suit_whoever_asks_for_any(course):
+    environment.install({"lab"}, constrained=True)
+    assert len(course.commands) == 1
+    environment.install({"lab"})
+    assert len(course.commands) == 1
+
+
+def test_a_venv_of_the_learners_own_is_not_taken_for_the_courses_after_an_installation(course, monkeypatch):
+    venv.create(places.VENV, with_pip=False, symlinks=os.name != "nt")
+    monkeypatch.setattr(environment, "has_pip", lambda: True)
+    environment.install({"lab"})
+    assert (places.VENV / "learnkit.json").exists()
+    make_venv()  # as when its pip has been removed since
+    assert course.commands[-1] == [str(environment.course_python()), "-m", "ensurepip"]
+
+
 def test_an_installation_that_fails_says_what_to_do_and_is_not_taken_for_done(course, monkeypatch):
     monkeypatch.setattr(process, "run", lambda *_: 1)
     with pytest.raises(CourseError, match="was not finished.*start again"):
@@ -330,7 +346,7 @@ def venv_without_pip(*, owner_is_course: bool, starts: bool = True) -> Path:
     venv.create(places.VENV, with_pip=False, symlinks=os.name != "nt")
     (places.VENV / "somebody's own").touch()
     if owner_is_course:
-        (places.VENV / "learnkit.json").write_text("{}")
+        environment.write_record(made_by_course=True)
     if not starts:
         environment.course_python().unlink()
     return environment.course_python()
@@ -444,8 +460,8 @@ def test_a_new_command_is_a_function_and_a_line(course, capsys, monkeypatch):
         main.run(["greet"])
 
 
-def test_an_installed_package_copies_to_the_folder_where_it_is_started(packaged, capsys):
-    pytest.importorskip("jupyterlab")
+def test_an_installed_package_copies_to_the_folder_where_it_is_started(packaged, monkeypatch, capsys):
+    monkeypatch.setattr(copies, "find_spec", lambda _: True)  # JupyterLab
     assert main.run(["copy"]) == 0
     assert mine().read_text() == "the original day1_metrics.ipynb"
     assert f"Your copies of the notebooks are in {places.MY}." in capsys.readouterr().out

@@ -1,9 +1,23 @@
 """Words must be equal and numbers close; a picture may be shifted by a pixel."""
 
+import base64
+import io
+from pathlib import Path
+
+import nbformat
 import numpy as np
 import pytest
+from PIL import Image
 
-from tools.compare_outputs import DIFFERENT, NotebookMismatch, Tolerance, compare_text, pixel_differences
+from tools.compare_outputs import (
+    DIFFERENT,
+    NotebookMismatch,
+    Tolerance,
+    compare_outputs,
+    compare_text,
+    pixel_differences,
+    tolerance_used,
+)
 
 RED, BLUE, PLAIN = "\x1b[31m", "\x1b[34m", "\x1b[0m"
 
@@ -32,6 +46,7 @@ RED, BLUE, PLAIN = "\x1b[31m", "\x1b[34m", "\x1b[0m"
         ("12e456", "12e457", False),
         ("1 2\n3 4", "1 2 3 4", False),
         ("1 2\n3 4\n", "1  2\n\n3 4", True),
+        (":( no\n1 2\n3 4", ":( no\n1 2 3 4", False),
         ("array([1.5,\n       2.5])", "array([1.5, 2.5])", True),
         ("(1+0.25j)", "(1+0.25000001j)", True),
         ("(1+1e-17j)", "(1-2e-17j)", True),
@@ -77,3 +92,13 @@ def test_a_stroke_may_be_a_pixel_away_and_not_three(shift, different):
     picture = np.ones((40, 40, 3))
     picture[:, 20] = 0
     assert (pixel_differences(picture, np.roll(picture, shift, axis=1), 1).max() > DIFFERENT) == different
+
+
+def test_pictures_that_may_not_move_at_all_can_be_compared_too():
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "white").save(file, "png")
+    picture = base64.b64encode(file.getvalue()).decode()
+    outputs = [nbformat.v4.new_output("display_data", {"image/png": picture})]
+    tolerance = Tolerance.from_tags(["shift=0: the same fonts"])
+    assert compare_outputs(outputs, outputs, tolerance, Path("unused")) == []
+    assert tolerance_used(outputs, outputs, tolerance) == []

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -179,6 +180,16 @@ def test_the_checksums_are_in_the_format_of_sha256sum_and_those_of_the_files_as_
     files = sorted(data.PACKAGED.glob("*.gz"))
     assert len(files) == 4
     assert listed == "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
+
+
+def test_a_file_of_the_package_that_is_missing_or_was_unpacked_says_how_to_restore_it(tmp_path, monkeypatch):
+    shutil.copytree(data.PACKAGED, tmp_path / "mnist")
+    monkeypatch.setattr("learnkit.data.sources.PACKAGED", tmp_path / "mnist")
+    labels = tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz"
+    labels.with_suffix("").write_bytes(gzip.decompress(labels.read_bytes()))
+    labels.unlink()
+    with pytest.raises(ValueError, match=r"t10k-labels-idx1-ubyte\.gz is damaged .*: it is missing\. .*git checkout"):
+        load("mnist")
 
 
 def test_more_labels_than_images_raise_an_error(tmp_path):

@@ -472,21 +472,21 @@ def features_first(found):
 
 
 RIGHT = {
-    "day1.precision_and_recall": (1, precision_recall_by_loop, "it says 1"),
-    "day1.loss": (2.3, stable, "it says 1.386"),
-    "day1.descent": (0, walk, "it says 3"),
-    "day2.macro_f1": (0.9, lambda matrix: sum(f1_of_classes(matrix)) / len(matrix), "it says 0.4737"),
-    "day2.batch_accuracy": (0.55, count_all, "it says 0.8364"),
-    "day2.same": ("holds", verdict(t_interval), "it says 'open'"),
-    "day3.speedup": (100, lambda share, factor: 1 / (share / factor + (1 - share)), "it says 1.01"),
-    "day3.last_state": (1, walk_through, "it says 0.125"),
-    "day3.epoch_minutes": (4, duration(np.median, lambda n, size: -(-n // size)), "it says 3.283"),
-    "day4.read_all": (2, by_cat, "it says 8"),
-    "day4.last_of_each": (30, gathered, "it says 20"),
-    "day4.clip": (1, clip_by_numpy, "it says 0.6"),
-    "day5.attend": (3, attend_word_by_word, "it says 3"),
-    "day5.masked_weights": (0.3, masked_by_loop, "it says 0.5"),
-    "day5.join_heads": (16, concatenated, "it says 128"),
+    "day1.precision_and_recall": (1, precision_recall_by_loop, "it returns 1"),
+    "day1.loss": (2.3, stable, "it returns 1.386"),
+    "day1.descent": (0, walk, "it returns 3"),
+    "day2.macro_f1": (0.9, lambda matrix: sum(f1_of_classes(matrix)) / len(matrix), "it returns 0.4737"),
+    "day2.batch_accuracy": (0.55, count_all, "it returns 0.8364"),
+    "day2.same": ("holds", verdict(t_interval), "it returns 'open'"),
+    "day3.speedup": (100, lambda share, factor: 1 / (share / factor + (1 - share)), "it returns 1.01"),
+    "day3.last_state": (1, walk_through, "it returns 0.125"),
+    "day3.epoch_minutes": (4, duration(np.median, lambda n, size: -(-n // size)), "it returns 3.283"),
+    "day4.read_all": (2, by_cat, "it returns 8"),
+    "day4.last_of_each": (30, gathered, "it returns 20"),
+    "day4.clip": (1, clip_by_numpy, "it returns 0.6"),
+    "day5.attend": (3, attend_word_by_word, "it returns 3"),
+    "day5.masked_weights": (0.3, masked_by_loop, "it returns 0.5"),
+    "day5.join_heads": (16, concatenated, "it returns 128"),
 }
 WRONG = {
     "day1.precision_and_recall": {

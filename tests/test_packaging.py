@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -82,6 +83,8 @@ def test_the_citation_and_the_changelog_name_the_version_of_the_package():
 
 
 def test_git_keeps_every_text_file_with_the_ends_of_lines_of_unix():
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
     answer = subprocess.run(["git", "ls-files", "--eol"], cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     if answer.returncode != 0:
         pytest.skip("needs a checkout made by git")

@@ -41,11 +41,6 @@ def test_a_small_net_gets_one_thread_and_a_hundred_times_larger_one_gets_all(fre
     assert threads.number_for(small(), 60_000) == ALL
 
 
-def test_the_load_of_the_machine_is_not_asked(fresh, monkeypatch):
-    monkeypatch.setattr("os.getloadavg", lambda: pytest.fail("asked for the load"))
-    assert [threads.number_for(small(), 200) for _ in range(3)] == [1, 1, 1]
-
-
 def test_a_notebook_that_asks_for_one_thread_computes_with_one_and_a_large_net_is_still_trained_with_all(fresh):
     threads.use_one()
     assert torch.get_num_threads() == 1
@@ -105,3 +100,14 @@ def test_blocks_in_several_threads_of_python_do_not_disturb_each_other(fresh):
     other.join()
     assert after == [1]
     assert torch.get_num_threads() == ALL
+
+
+def test_a_thread_that_begins_within_a_block_of_another_chooses_by_size_all_the_same(fresh):
+    numbers = []
+    with threads.using(7):
+        other = threading.Thread(target=lambda: numbers.append(threads.number_for(large(), 200)))
+        other.start()
+        other.join()
+    assert numbers == [ALL]
+    torch.set_num_threads(7)  # the same number, now the user's
+    assert threads.number_for(large(), 200) == 7

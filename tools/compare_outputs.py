@@ -88,10 +88,12 @@ def compare_text(saved: str, now: str, tolerance: Tolerance) -> list[str]:
 def _split(text: str, tolerance: Tolerance) -> tuple[list[str], list[str]]:
     """The words of a text, in which # replaces each number, and the numbers.
 
-    The end of a line is a word too, except within brackets: there it only says where a long array was wrapped.
+    The end of a line is a word too, except within brackets, if all of them are closed: there it only says where a long
+    array was wrapped.
     """
     pattern = NUMBER_WITH_UNIT if tolerance.factor else NUMBER
     words, numbers, depth = [], [], 0
+    all_closed = sum(map(text.count, "([{")) == sum(map(text.count, ")]}"))
     for line in text.splitlines():
         for part in COLOUR.split(line):
             if COLOUR.fullmatch(part):
@@ -100,7 +102,7 @@ def _split(text: str, tolerance: Tolerance) -> tuple[list[str], list[str]]:
             numbers += pattern.findall(part)
             words += pattern.sub(" # ", part).split()
             depth = max(0, depth + sum(map(part.count, "([{")) - sum(map(part.count, ")]}")))
-        if depth == 0 and words and words[-1] != LINE_END:
+        if (depth == 0 or not all_closed) and words and words[-1] != LINE_END:
             words.append(LINE_END)
     return words, numbers
 
@@ -116,7 +118,7 @@ def _compare_numbers(saved: str, now: str, tolerance: Tolerance) -> str | None:
         return f"Saved {saved}, now {now}."
     difference = f"Saved {saved}, now {now}: they differ by {float(abs(a - b)):.3g}"
     if tolerance.factor:
-        # A time that was rounded to 0 is taken for the smallest that is printed with so many digits.
+        # A time that was rounded to 0 is taken for the smallest that is printed with that many digits.
         a, b = max(abs(a), _last_digit(saved)), max(abs(b), _last_digit(now))
         factor = float(max(a, b) / min(a, b))
         if factor <= tolerance.factor:
@@ -192,7 +194,7 @@ def _cropped(one: Image.Image, other: Image.Image) -> tuple[np.ndarray, np.ndarr
 def _smallest_shift(saved: str, now: str, allowed: int) -> int:
     """The smallest shift, in pixels, with which two pictures pass."""
     one, other = _cropped(_image(saved), _image(now))
-    shifts = range(1, allowed + 1)
+    shifts = range(allowed + 1)
     return shifts[
         bisect_left(shifts, True, key=lambda shift: bool((pixel_differences(one, other, shift) <= DIFFERENT).all()))
     ]

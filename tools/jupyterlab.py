@@ -1,5 +1,6 @@
 """A real JupyterLab on the loopback address and a real Chromium, for the browser tests and the benchmarks."""
 
+import json
 import re
 import secrets
 import shutil
@@ -13,12 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from playwright.sync_api import Browser, Page, Playwright
 
 from learnkit.cli.process import environment
 
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows nothing of our 127.0.0.1
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -29,6 +32,12 @@ class JupyterLab:
     url: str
     token: str
     folder: Path
+
+    def request(self, place: str, method: str = "GET") -> Any:
+        """What Jupyter's REST interface answers at a place such as ``"kernels"``."""
+        request = urllib.request.Request(f"{self.url}/api/{place}?token={self.token}", method=method)
+        with DIRECT.open(request, timeout=30) as answer:
+            return json.loads(answer.read() or "null")
 
 
 @contextmanager
@@ -66,11 +75,10 @@ def start_jupyterlab(settings: Path, folder: Path) -> Iterator[JupyterLab]:
 
 
 def _wait_until_ready(url: str, server: subprocess.Popen, log: Path, seconds: float = 60) -> None:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows nothing of our 127.0.0.1
     end = time.monotonic() + seconds
     while time.monotonic() < end and server.poll() is None:
         try:
-            direct.open(url, timeout=5).close()
+            DIRECT.open(url, timeout=5).close()
             return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.2)
@@ -104,6 +112,23 @@ def open_notebook(page: Page, lab: JupyterLab, name: str) -> None:
     page.goto(f"{workspace}/tree/{name}?token={lab.token}")
     page.locator(".jp-Notebook").wait_for()
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    wait_for_kernel(page, lab, name)
+
+
+def wait_for_kernel(page: Page, lab: JupyterLab, name: str) -> None:
+    """Wait until the page is connected to a notebook's kernel: it calls the kernel idle before there is one.
+
+    Raises
+    ------
+    TimeoutError
+        If that takes more than 90 seconds.
+    """
+    for _ in range(450):
+        kernels = [session["kernel"] for session in lab.request("sessions") if session["path"] == name]
+        if any(kernel["connections"] and kernel["execution_state"] == "idle" for kernel in kernels):
+            return
+        page.wait_for_timeout(200)
+    raise TimeoutError(f"After 90 seconds, {name} has no kernel that is connected to the page and idle.")
 
 
 def choose(page: Page, *entries: str) -> None:

@@ -47,7 +47,7 @@ class ComparedCell(_MismatchItem, IPyNbCell):
         if errors and not self.options["check_exception"]:
             self._fail("raised an error", "\n".join(errors[0].traceback))
         size = sum(len(str(output)) for output in now)
-        if self.parent.is_of_course and size > MAX_OUTPUT_BYTES:
+        if self.parent.is_course_notebook and size > MAX_OUTPUT_BYTES:
             self._fail(f"puts out {size:,} bytes; a repository should keep {MAX_OUTPUT_BYTES:,} at most: show less")
         was_run = self.cell.execution_count is not None or self.cell.outputs
         if self.options["check"] and was_run:
@@ -128,7 +128,7 @@ class ComparedNotebook(IPyNbFile):
         self.kernel_ended = ""  # why the kernel is no longer there
 
     @property
-    def is_of_course(self) -> bool:
+    def is_course_notebook(self) -> bool:
         """Whether tools.save_notebooks has saved it."""
         return "code" in self.nb.metadata.get("learnkit", {})
 
@@ -139,7 +139,7 @@ class ComparedNotebook(IPyNbFile):
             raise self.CollectError(
                 f"{self.path.name} is not a valid notebook: {error}. Restore it, for instance by git checkout."
             ) from error
-        if self.is_of_course and self.compare_outputs:  # which --nbval-lax switches off
+        if self.is_course_notebook and self.compare_outputs:  # which --nbval-lax switches off
             yield SavedState.from_parent(self, name="saved")
         for cell in cells:
             yield ComparedCell.from_parent(

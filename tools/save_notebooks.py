@@ -14,7 +14,7 @@ import nbformat
 
 from tools.cell_outputs import code_cells, code_digest
 from tools.compare_outputs import Tolerance, compare_outputs
-from tools.execution import first_error, run_notebook
+from tools.execution import KernelDied, first_error, run_notebook
 from tools.notebook_definitions import NOTEBOOKS
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +38,10 @@ def normalise(notebook: nbformat.NotebookNode, before: nbformat.NotebookNode) ->
 def save(path: Path) -> None:
     before = nbformat.read(path, as_version=4)
     notebook = nbformat.read(path, as_version=4)
-    run_notebook(notebook, path.parent)
+    try:
+        run_notebook(notebook, path.parent)
+    except (KernelDied, TimeoutError) as failure:
+        sys.exit(f"{path.name} is not saved: {failure}")
     if error := first_error(notebook):
         sys.exit(f"{path.name} is not saved: {error}")
     normalise(notebook, before)
@@ -57,5 +60,5 @@ if __name__ == "__main__":
     wanted = sys.argv[1:] or [""]
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         if any(path.name.startswith(day) for day in wanted):
-            print(path.name, flush=True)
+            print(f"Running {path.name}.", flush=True)
             save(path)

@@ -126,7 +126,7 @@ if __name__ == "__main__":
         if name not in STUDIES:
             sys.exit(str(unknown("stored study", name, STUDIES)))
     for name in sys.argv[1:] or STUDIES:
-        print(name, flush=True)
+        print(f"Training for the table {name}.", flush=True)
         table = STUDIES[name]()
         threads = table["threads"].max() if "threads" in table else torch.get_num_threads()
         table = table.drop(columns=["threads", "error"], errors="ignore")

@@ -14,7 +14,7 @@ NEEDS_CHECKOUT = (
 )
 UNEXPECTED = "`{program} {name}` was given {given!r}, which it does not take.{suggestion} {see}"
 MALFORMED = "`{program} {name}` was not understood: {reason}. {see}"
-SEE_HELP = "What it takes is listed by: {program} {name} --help"
+SEE_HELP = "To see what it takes, run: {program} {name} --help"
 SUGGESTION = " Did you mean {near!r}?"
 
 

@@ -24,10 +24,10 @@ COPY_MORE = "A copy that you have changed is never written over; a newer noteboo
 RESET = "Make a fresh copy of a day's notebook; the one that you have changed is kept beside it."
 DAY = "the day, for example: day1"
 
-NEWER = "There is a newer {name}: it is now my/{target}. What you changed is as you left it."
+NEWER = "There is a newer {name}: it is now my/{target}. Your own copy, which you have changed, was not touched."
 COPIED = "Your copies of the notebooks are in {folder}."
-KEPT = "What you had is now my/{name}."
-FRESH = "my/{name} is fresh."
+KEPT = "Your changed copy was renamed to my/{name}."
+FRESH = "There is a new copy of the notebook: my/{name}."
 NO_DAY = "`{program} reset` needs a day, and none was given. For example: {program} reset day1"
 TWO_NOTEBOOKS = "`{program} lab` opens one notebook, and was given {first!r} and {second!r}. Give it one of them."
 NO_JUPYTERLAB = (
@@ -97,7 +97,7 @@ def split_off_the_notebook(words: list[str]) -> tuple[str, list[str]]:
     before = ""
     for word in words:
         is_value = before.startswith("-") and "=" not in before
-        names_a_notebook = word.lower().startswith("day") or word.lower().endswith(".ipynb")
+        names_a_notebook = re.match(r"day\d|.*\.ipynb$", word.lower()) is not None
         is_option = word.startswith("-")
         (found if not is_option and (names_a_notebook or not is_value) else rest).append(word)
         before = word

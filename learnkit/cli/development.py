@@ -22,29 +22,31 @@ CHANGED = "only mutants whose file or tests differ from this revision of git"
 BENCH = "Measure speed, mostly against other libraries."
 BENCHMARK = "only these benchmarks, for example: training"
 
-AT_ONCE = ("-n", "2", "--dist", "loadfile")  # how pytest-xdist shares the tests out
-WHOLE = ("tests", "notebooks", "--nbval", "--nbval-current-env")
+# How pytest-xdist shares the tests out: file by file, and what takes longest first, so that the workers end together.
+# Three of them keep two cores occupied, since a browser test waits for half of its time.
+IN_PARALLEL = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+EVERYTHING = ("notebooks", "tests", "--nbval", "--nbval-current-env")
 WITHOUT_NOTEBOOKS_AND_BROWSER = ("tests", "--ignore=tests/browser")
 NOT_SLOW = ("-m", "not slow")
-ONE_SETTING = {"CUDA_VISIBLE_DEVICES": ""}  # in which what is kept in the repository is made
+ON_THE_CPU = {"CUDA_VISIBLE_DEVICES": ""}  # where what is kept in the repository is made
 
 
 def test(arguments: argparse.Namespace) -> int:
     install({"lab", "cluster", "dev"}, constrained=process.is_ci())
-    chosen = WITHOUT_NOTEBOOKS_AND_BROWSER if arguments.fast else WHOLE
+    chosen = WITHOUT_NOTEBOOKS_AND_BROWSER if arguments.fast else EVERYTHING
     left_out = () if arguments.all else NOT_SLOW
-    return run_module("pytest", *chosen, *AT_ONCE, *left_out, *arguments.rest)
+    return run_module("pytest", *chosen, *IN_PARALLEL, *left_out, *arguments.rest)
 
 
 def notebooks(arguments: argparse.Namespace) -> int:
     days = [short_name(notebook_of(day)) for day in arguments.day]
     install({"lab", "dev"}, constrained=True)
-    return run_module("tools.save_notebooks", *days, variables=ONE_SETTING)
+    return run_module("tools.save_notebooks", *days, variables=ON_THE_CPU)
 
 
 def studies(arguments: argparse.Namespace) -> int:
     install({"lab", "dev"}, constrained=True)
-    return run_module("tools.save_studies", *arguments.name, variables=ONE_SETTING)
+    return run_module("tools.save_studies", *arguments.name, variables=ON_THE_CPU)
 
 
 def mutants(arguments: argparse.Namespace) -> int:

@@ -34,7 +34,7 @@ INSTALL_FAILED = (
 )
 IMPORTS_FAILED = (
     "Everything was installed, and {python} still cannot import what the course needs: {reason}\n"
-    "The reason and a remedy are named by: {program} doctor\n"
+    "To find the reason and a remedy, run: {program} doctor\n"
     "If it names none, look for `target` or `prefix` in a pip.conf, which send packages elsewhere ({python} -m pip "
     "config list shows them); then delete {venv} and start again."
 )
@@ -146,8 +146,13 @@ def install(extras: set[str], *, cpu: bool = False, constrained: bool = False) -
         reason = "".join(tried.stderr.strip().splitlines()[-1:]) if tried else ""
         fields = {"python": python, "reason": reason, "program": places.PROGRAM, "venv": places.VENV}
         raise CourseError(IMPORTS_FAILED.format(**fields))
-    record = {"state": fingerprint(constrained), "extras": sorted(extras)}
-    (places.VENV / "learnkit.json").write_text(json.dumps(record), encoding="utf-8")
+    write_record(state=fingerprint(constrained), extras=sorted(extras))
+
+
+def write_record(**entries: object) -> None:
+    """Add to what .venv records of itself."""
+    path = places.VENV / "learnkit.json"
+    path.write_text(json.dumps(read_dict(path) | entries), encoding="utf-8")
 
 
 def run_installer(command: list[str]) -> None:
@@ -158,7 +163,8 @@ def run_installer(command: list[str]) -> None:
 def is_ready(extras: set[str], constrained: bool) -> bool:
     """Whether .venv has what the extras need, by what is recorded and by what its Python finds."""
     recorded = read_dict(places.VENV / "learnkit.json")
-    if not extras <= set(recorded.get("extras", ())) or recorded.get("state") != fingerprint(constrained):
+    suitable = {fingerprint(constrained=True), fingerprint(constrained)}  # exact versions suit whoever asks for any
+    if not extras <= set(recorded.get("extras", ())) or recorded.get("state") not in suitable:
         return False
     found = look(FIND, imports_of(extras))
     return found is not None and found.returncode == 0
@@ -187,17 +193,17 @@ def has_pip() -> bool:
 
 def make_venv() -> None:
     """Make .venv, or give pip to one that has none. What somebody else has made is never deleted."""
-    ours = not places.VENV.exists() or (places.VENV / "learnkit.json").exists()
-    if not ours and look(FIND) is None:
-        raise CourseError(FOREIGN_VENV.format(venv=places.VENV))
-    if find_spec("ensurepip") is None:
-        raise CourseError(NO_VENV_MODULE.format(python=sys.executable))
+    ours = not places.VENV.exists() or read_dict(places.VENV / "learnkit.json").get("made_by_course", False)
     if not ours:
+        if look(FIND) is None:
+            raise CourseError(FOREIGN_VENV.format(venv=places.VENV))
         command = [str(course_python()), "-m", "ensurepip"]
+    elif find_spec("ensurepip") is None:
+        raise CourseError(NO_VENV_MODULE.format(python=sys.executable))
     else:
         shutil.rmtree(places.VENV, ignore_errors=True)
         places.VENV.mkdir(exist_ok=True)
-        (places.VENV / "learnkit.json").write_text("{}", encoding="utf-8")  # ours, even if this is interrupted
+        write_record(made_by_course=True)  # at once, in case that this is interrupted
         command = [sys.executable, "-m", "venv", str(places.VENV)]
     if process.run(command, process.only_into_venv()) != 0:
         raise CourseError(VENV_FAILED.format(venv=places.VENV, separator=os.pathsep))

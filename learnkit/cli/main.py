@@ -10,7 +10,7 @@ from learnkit.errors import unknown
 ABOUT = "learnkit: a hands-on introduction to neural networks, in notebooks that you run yourself."
 USAGE = "Usage: {program} COMMAND …, and {program} COMMAND --help for what a command takes."
 CANNOT_BE_USED = "{name} cannot be read or written: {reason}. Check whose it is, and whether the disk is full."
-SEE_HELP = "What each of them does is said by: {program} --help"
+SEE_HELP = "To see what each of them does, run: {program} --help"
 GROUPS = {
     "To take the course:": (*copies.COMMANDS, *environment.COMMANDS),
     "To work on it, in a checkout:": development.COMMANDS,

@@ -9,6 +9,7 @@ import torch
 from learnkit import doctor
 from learnkit.data.idx import damaged
 
+RESTORE = "It is part of learnkit: restore it with `git checkout -- learnkit/data/mnist`, or reinstall learnkit."
 PACKAGED = Path(__file__).parent / "mnist"  # the four files of MNIST are part of this package
 
 
@@ -46,18 +47,16 @@ def packaged_files() -> list[Path]:
     Raises
     ------
     ValueError
-        If a file differs from the one whose SHA-256 is listed in ``SHA256SUMS``.
+        If a file is missing or differs from the one whose SHA-256 is listed in ``SHA256SUMS``.
     """
     lines = (PACKAGED / "SHA256SUMS").read_text().splitlines()
     expected = {name: digest for digest, name in map(str.split, lines)}
-    paths = _paths(PACKAGED, SOURCES["mnist"])
+    paths = [PACKAGED / f"{file}.gz" for file in SOURCES["mnist"].files]
     for path in paths:
+        if not path.exists():
+            raise damaged(path, "it is missing", RESTORE)
         if hashlib.sha256(path.read_bytes()).hexdigest() != expected[path.name]:
-            raise damaged(
-                path,
-                "its SHA-256 is not the one in SHA256SUMS",
-                "It is part of learnkit: restore it with `git checkout -- learnkit/data/mnist`, or reinstall learnkit.",
-            )
+            raise damaged(path, "its SHA-256 is not the one in SHA256SUMS", RESTORE)
     return paths
 
 

@@ -31,7 +31,9 @@ class Run:
     threads: int | None  # None: by the size of the net
 
     def key(self, fingerprint: str) -> str:
-        """The key that this run is stored under; runs have the same key if, and only if, they would train the same.
+        """The key that this run is stored under; runs have the same key if, and only if, all that was set is the same.
+
+        Where the size of the net decides on the number of threads, that number is not part of the key.
 
         Raises
         ------

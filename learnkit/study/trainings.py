@@ -80,7 +80,7 @@ def study(
     path
         A file in which each run is saved as soon as it finishes. Only runs that are not yet in it are trained, so that
         an interrupted study resumes where it stopped, and seeds and settings can be added later. A run is identified by
-        its complete setting (defaults included), its seed, its data and its number of threads.
+        its complete setting (defaults included), its seed, its data and ``threads``, if that was set.
     executor
         Where to train: any `concurrent.futures.Executor`, or on a cluster Dask's ``client.get_executor()``; by default
         in this process, one run after another. For processes on this machine use

@@ -55,4 +55,6 @@ def page(chromium: Browser, screenshots: Path, request: pytest.FixtureRequest) -
     page.set_default_timeout(PATIENCE)
     yield page
     page.screenshot(path=screenshots / f"{request.node.name}.png")
+    for dialog in page.locator(".jp-Dialog").all_inner_texts():
+        print(f"JupyterLab showed a dialog at the end of the test: {dialog}")  # which pytest shows if the test failed
     context.close()

@@ -1,6 +1,7 @@
 """What a learner does in JupyterLab, and checks of the page that the learner sees."""
 
 import re
+import time
 from pathlib import Path
 
 import nbformat
@@ -31,9 +32,19 @@ def run_all(page: Page, saved: Path) -> nbformat.NotebookNode:
 
 
 def save(page: Page, saved: Path) -> nbformat.NotebookNode:
-    """Save the notebook and return what was saved. The page may call it saved while the file is still being written."""
-    choose(page, "File", "Save Notebook")
-    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    """Save the notebook and return what was saved.
+
+    An output that arrives just after it was saved has to be saved, too; and the page may call the notebook saved while
+    the file is still being written."""
+    saving_ends = time.monotonic() + 90
+    while True:
+        choose(page, "File", "Save Notebook")
+        try:
+            expect(page.locator(".jp-mod-dirty")).to_have_count(0, timeout=3_000)
+            break
+        except AssertionError:
+            if time.monotonic() > saving_ends:
+                raise
     for _ in range(50):
         try:
             return nbformat.read(saved, as_version=4)

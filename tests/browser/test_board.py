@@ -1,9 +1,6 @@
 """The training lab as a learner sees it and a screen reader speaks it, in all the states that its cell can be in."""
 
-import json
 import re
-import urllib.request
-from typing import Any
 
 import nbformat
 import pytest
@@ -11,7 +8,7 @@ from learner import choose_theme, no_violations, save
 from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, Page, expect
 
-from tools.jupyterlab import choose, open_notebook, write_notebook
+from tools.jupyterlab import choose, open_notebook, wait_for_kernel, write_notebook
 
 TRAIN = """from learnkit import labs
 lab = labs.TrainingLab(hidden=(32, 16), activation="relu", device="cpu", {more})
@@ -40,20 +37,16 @@ def written(lab, name: str, more: str, others: tuple[str, ...] = ("lab.training.
 def no_kernel_goes_on_training(lab):
     """A kernel outlives its page, and so does a training in it."""
     yield
-    for kernel in asked(lab, "api/kernels"):
-        asked(lab, f"api/kernels/{kernel['id']}", method="DELETE")
-
-
-def asked(lab, place: str, method: str = "GET") -> Any:
-    request = urllib.request.Request(f"{lab.url}/{place}?token={lab.token}", method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read() or "null")
+    for kernel in lab.request("kernels"):
+        lab.request(f"kernels/{kernel['id']}", method="DELETE")
 
 
 def shown(page: Page | Locator) -> Locator:
     """Run the first cell, of a page or of one of its notebooks; the lab that appears."""
     cell = page.locator(".jp-CodeCell").first
-    while cell.locator(".jp-InputPrompt").inner_text() == "[ ]:":  # JupyterLab drops it if the kernel is not connected
+    for _ in range(30):  # JupyterLab drops it if the kernel is not connected
+        if cell.locator(".jp-InputPrompt").inner_text() != "[ ]:":
+            break
         run(cell)
         cell.page.wait_for_timeout(1_000)
     lab = page.locator(".learnkit-lab")
@@ -288,6 +281,7 @@ def test_a_screen_reader_finds_no_fault_live_or_after_a_reload_and_tab_reaches_e
     no_violations(page)
 
 
+@pytest.mark.slow
 def test_it_fits_from_700_to_1600_pixels_light_and_dark(page, lab, screenshots):
     open_notebook(page, lab, written(lab, "fits.ipynb", "epochs=3, learning_rate=0.1"))
     choose(page, "View", "Appearance", "Show Left Sidebar")
@@ -334,7 +328,7 @@ def test_it_is_shown_twice_an_interrupt_pauses_it_and_a_second_notebook_trains_b
     page.locator(".jp-DirListing-item", has_text="beside.ipynb").dblclick()
     beside = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)", has_text="TrainingLab")
     expect(page.locator(".jp-NotebookPanel")).to_have_count(2)
-    expect(beside.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle")
+    wait_for_kernel(page, lab, "beside.ipynb")
     it = shown(beside)
     press(it, "Train")
     status(it, r"training: epoch ([2-9]|\d\d)")

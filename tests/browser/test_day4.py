@@ -6,6 +6,7 @@ They are the notebook's own cells; only its long training is a short one here.
 import re
 
 import nbformat
+import pytest
 from learner import run_all, scroll_to
 from playwright.sync_api import expect
 
@@ -31,6 +32,7 @@ for _ in zip(range(200), training.Training(net, digits, optimizer="adam", learni
     pass"""
 
 
+@pytest.mark.slow
 def test_a_learner_moves_through_the_rows_of_an_image_and_trains_recurrent_nets(page, lab, screenshots):
     notebook = nbformat.read(NOTEBOOKS / DAY, as_version=4)
     cells = {cell.id: cell for cell in notebook.cells}
@@ -52,8 +54,10 @@ def test_a_learner_moves_through_the_rows_of_an_image_and_trains_recurrent_nets(
         page.keyboard.press("ArrowRight")
     expect(rows.locator(".widget-readout").nth(1)).to_have_text("21")
     expect(picture).not_to_have_attribute("src", before)
-    page.wait_for_timeout(1000)  # until the last of the three is drawn
-    before = picture.get_attribute("src")
+    last = None
+    while (before := picture.get_attribute("src")) != last:  # until all three are drawn
+        last = before
+        page.wait_for_timeout(1000)
     rows.get_by_label("my drawing").check()
     expect(picture).not_to_have_attribute("src", before)
     rows.screenshot(path=screenshots / "day4_rows.png")
