@@ -1,4 +1,4 @@
-"""What it costs if another program keeps a core occupied: a training by threads, each lab's redraw, every notebook.
+"""What it costs if another program keeps a core occupied: trainings, redraws of labs, every notebook.
 
 A class's computer is never quiet. ``python course.py bench busy`` measures both, quiet and busy by turns.
 """
@@ -46,12 +46,6 @@ LABS = (  # the code, the control, its keys by turns, of which the last is timed
         ("ArrowDown Space",) * 9 + ("ArrowRight Space",) * 9 + ("ArrowUp Space",) * 9 + ("ArrowLeft Space",) * 9,
         ":has(> .models)",
     ),
-    (
-        "from learnkit.labs import TransformerLab\nTransformerLab(device='cpu')",
-        "select",
-        ("ArrowDown", "ArrowUp"),
-        ":has(> .learnkit-heads)",
-    ),
 )
 # The milliseconds in the page from a key to the first change that follows from it.
 WATCH = """(lab, changed) => {
@@ -76,8 +70,7 @@ def main() -> None:
     print(f"PyTorch {torch.__version__}, Python {sys.version.split()[0]}, {cores} cores; medians")
     for sizes, batch_size, steps in TRAININGS:
         compare(f"{steps} steps of {sizes}, batches of {batch_size:,}", trainings(sizes, batch_size, steps), ROUNDS)
-    with labs() as redraws:
-        compare("From a key to the lab's first change", redraws, KEYS)
+    redraws_of_labs()
     compare("Notebooks", {path.stem: partial(run, path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}, 1)
 
 
@@ -137,27 +130,28 @@ def trainings(sizes: tuple[int, ...], batch_size: int, steps: int) -> dict[str, 
     return {name: timed(number) for name, number in ways.items()} | {f"learnkit's choice, {chosen}": timed(None)}
 
 
-@contextmanager
-def labs() -> Iterator[Mapping[str, Callable[[], float]]]:
-    """Each lab, shown in one notebook in Chromium; a call moves its control by a key and returns the seconds."""
+def redraws_of_labs() -> None:
+    """Each lab by itself in a notebook in Chromium: from a key to the first change."""
     with (
         TemporaryDirectory() as settings,
         TemporaryDirectory() as folder,
-        start_jupyterlab(Path(settings), Path(folder)) as lab,
+        start_jupyterlab(Path(settings), Path(folder)) as jupyterlab,
         sync_playwright() as playwright,
     ):
-        write_notebook(lab, "labs.ipynb", [code for code, *_ in LABS])
         page = launch_chromium(playwright, find_chromium()).new_page(viewport={"width": 1_280, "height": 1_600})
         page.set_default_timeout(120_000)
-        open_notebook(page, lab, "labs.ipynb")
-        choose(page, "Run", "Run All Cells")
-        outputs, ways = page.locator(".jp-Cell-outputArea"), {}
-        for number, (code, control, keys, changed) in enumerate(LABS):
-            output = outputs.nth(number)
-            output.locator(control).first.wait_for()
+        for code, control, keys, changed in LABS:
             name = code.rpartition("\n")[2].partition("(")[0]
-            ways[name] = partial(redraw, page, output, control, cycle(keys), changed)
-        yield ways
+            open_notebook(page, jupyterlab, write_notebook(jupyterlab, f"{name}.ipynb", [code]))
+            choose(page, "Run", "Run All Cells")
+            lab = page.locator(".jp-Cell-outputArea")
+            lab.locator(control).first.wait_for()
+            page.wait_for_timeout(2_000)
+            compare(
+                f"From a key to the first change, {name}",
+                {"": partial(redraw, page, lab, control, cycle(keys), changed)},
+                KEYS,
+            )
 
 
 def redraw(page: Page, lab: Locator, control: str, keys: Iterator[str], changed: str) -> float:

@@ -200,7 +200,7 @@ def test_test_runs_everything_and_fast_leaves_out_notebooks_and_browser(installe
     main.run(["test", "-x"])
     main.run(["test", "--fast"])
     whole, fast = installed.commands
-    shared = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not slow"]
+    shared = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not slow"]
     assert whole[1:] == ["-m", "pytest", "notebooks", "tests", "--nbval", "--nbval-current-env", *shared, "-x"]
     assert fast[1:] == ["-m", "pytest", "tests", "--ignore=tests/browser", *shared]
 

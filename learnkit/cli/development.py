@@ -23,8 +23,7 @@ BENCH = "Measure speed, mostly against other libraries."
 BENCHMARK = "only these benchmarks, for example: training"
 
 # How pytest-xdist shares the tests out: file by file, and what takes longest first, so that the workers end together.
-# Three of them keep two cores occupied, since a browser test waits for half of its time.
-IN_PARALLEL = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+IN_PARALLEL = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 EVERYTHING = ("notebooks", "tests", "--nbval", "--nbval-current-env")
 WITHOUT_NOTEBOOKS_AND_BROWSER = ("tests", "--ignore=tests/browser")
 NOT_SLOW = ("-m", "not slow")
