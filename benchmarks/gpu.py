@@ -208,10 +208,10 @@ def tests() -> list[str]:
 def notebooks() -> list[str]:
     """The notebooks, run on the GPU and again on the CPU of the same machine, side by side"""
     paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    without = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     with ThreadPoolExecutor(2 * len(paths)) as pool:
         on_gpu, on_cpu = [
-            [pool.submit(executed, path, environment) for path in paths] for environment in (dict(os.environ), without)
+            [pool.submit(executed, path, variables) for path in paths]
+            for variables in ({}, {"CUDA_VISIBLE_DEVICES": ""})
         ]
     lines = ["Listed are the cells whose printed outputs differ by more than their tags allow.", ""]
     for path, one, other in zip(paths, on_gpu, on_cpu, strict=True):
@@ -224,9 +224,9 @@ def notebooks() -> list[str]:
     return lines
 
 
-def executed(path: Path, environment: Mapping[str, str]) -> tuple[NotebookNode, float]:
+def executed(path: Path, variables: Mapping[str, str]) -> tuple[NotebookNode, float]:
     notebook, started = nbformat.read(path, as_version=4), time.perf_counter()
-    run_notebook(notebook, path.parent, timeout=200, environment=environment)
+    run_notebook(notebook, path.parent, timeout=200, variables=variables)
     return notebook, time.perf_counter() - started
 
 

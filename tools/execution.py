@@ -57,15 +57,14 @@ def run_cell(client: BlockingKernelClient, source: str, models: dict[str, dict],
 
 
 def run_notebook(
-    notebook: NotebookNode, folder: Path, timeout: float = 600, environment: Mapping[str, str] | None = None
+    notebook: NotebookNode, folder: Path, timeout: float = 600, variables: Mapping[str, str] | None = None
 ) -> None:
     """Run all cells of a notebook from top to bottom in a new kernel, and put their outputs into it.
 
-    An error in a cell is among its outputs, and the cells after it are run, too.
+    The variables are added to the kernel's environment. An error in a cell is among its outputs, and the cells after it
+    are run, too.
     """
-    manager, client = start_new_kernel(
-        kernel_name="python3", cwd=str(folder), env={**os.environ, **(environment or {})}
-    )
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder), env={**os.environ, **(variables or {})})
     models: dict[str, dict] = {}
     try:
         for number, cell in enumerate(code_cells(notebook), start=1):
