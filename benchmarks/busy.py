@@ -25,44 +25,52 @@ from tools.execution import first_error, run_notebook
 from tools.jupyterlab import choose, find_chromium, launch_chromium, open_notebook, start_jupyterlab, write_notebook
 from tools.notebook_definitions import NOTEBOOKS
 
+RIGHT_LEFT = ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowLeft")  # each twice: once quiet, once busy
 LABS = (  # the code, the control, its keys by turns, of which the last is timed, and what changes after it
     (
         "from learnkit.labs import TrainingLab\nTrainingLab(epochs=1000, device='cpu')",
         ".noUi-handle >> nth=2",
-        ("ArrowRight", "ArrowLeft"),
+        RIGHT_LEFT,
         ".learnkit-loss",
     ),
     (
-        "import torch\nfrom learnkit.labs import ThresholdLab\n"
-        "ThresholdLab(torch.arange(-99.0, 100.0), torch.arange(199) > 99)",
+        "import torch\nfrom learnkit.labs import ThresholdLab\nscores = torch.arange(-99, 99, 0.1)\n"
+        "ThresholdLab(scores, scores > 0)",
         ".noUi-handle",
-        ("ArrowRight", "ArrowLeft"),
+        RIGHT_LEFT,
         ":has(> .learnkit-numbers)",
     ),
-    ("from learnkit.labs import AttentionLab\nAttentionLab()", "[type=range]", ("ArrowRight", "ArrowLeft"), ".chain"),
+    ("from learnkit.labs import AttentionLab\nAttentionLab()", "[type=range]", RIGHT_LEFT, ".chain"),
     (
         "from learnkit import models\nfrom learnkit.labs import DrawLab\nDrawLab(models.FullyConnected((784, 64, 10)))",
         ".pad",
-        ("ArrowDown Space",) * 9 + ("ArrowRight Space",) * 9 + ("ArrowUp Space",) * 9 + ("ArrowLeft Space",) * 9,
+        # Space puts the pen down
+        ("Space ArrowDown",) + ("ArrowDown",) * 9 + ("ArrowRight",) * 9 + ("ArrowUp",) * 9 + ("ArrowLeft",) * 9,
         ":has(> .models)",
+    ),
+    (
+        "from learnkit.labs import TransformerLab\nTransformerLab(steps=100_000)",
+        ".noUi-handle",
+        RIGHT_LEFT,
+        ".learnkit-status",
     ),
 )
 # The milliseconds in the page from a key to the first change that follows from it.
 WATCH = """(lab, changed) => {
-  window.redrawn = new Promise((resolve) => {
-    let began = null
-    const watcher = new MutationObserver(() => {
-      if (began === null) return
-      watcher.disconnect()
-      resolve(performance.now() - began)
-    })
-    watcher.observe(lab.querySelector(changed), { subtree: true, childList: true, attributes: true })
-    document.addEventListener("keydown", () => { began = performance.now() }, { capture: true, once: true })
+  window.redrawn = undefined
+  let began
+  const watcher = new MutationObserver(() => {
+    if (began === undefined) return
+    watcher.disconnect()
+    window.redrawn = performance.now() - began
   })
+  watcher.observe(lab.querySelector(changed), { subtree: true, childList: true, attributes: true })
+  document.addEventListener("keydown", () => { began = performance.now() }, { capture: true, once: true })
 }"""
 MANY = 10**6  # epochs: more than will be run
 TRAININGS = (((784, 128, 256, 10), 200, 20), ((784, 1024, 1024, 10), 2_000, 2))  # sizes, batch size, steps a turn
 ROUNDS, KEYS = 7, 15
+REST = 3_000  # milliseconds before a key; half a second after a change, labs draw a still picture
 
 
 def main() -> None:
@@ -160,13 +168,13 @@ def redraw(page: Page, lab: Locator, control: str, keys: Iterator[str], changed:
     *before, key = next(keys).split()
     for other in before:
         page.keyboard.press(other)
+    page.wait_for_timeout(REST)
     lab.evaluate(WATCH, changed)
     page.keyboard.press(key)
-    seconds = page.evaluate("redrawn") / 1_000
+    seconds = page.wait_for_function("window.redrawn").json_value() / 1_000
     pause = lab.get_by_role("button", name="Pause")
     if pause.count():
         pause.click()
-    page.wait_for_timeout(500)
     return seconds
 
 
