@@ -182,9 +182,9 @@ def _version(text: str) -> tuple[int, ...]:
 def _build(package: str) -> str:
     """A package and its version with its build, such as ``torch 2.13.0+cpu``, without importing it."""
     try:
-        return f"{package} {metadata.version(package)} is installed."
+        return f"{package} {metadata.version(package)}"
     except metadata.PackageNotFoundError:
-        return f"{package} is not installed."
+        return f"no {package}"
 
 
 def examine() -> str:
@@ -193,7 +193,7 @@ def examine() -> str:
     if stranger := find_stranger():
         lines.append(str(stranger))
     for package in ("torch", "torchvision"):
-        lines.append(_build(package))
+        lines.append(f"There is {_build(package)}.")
         try:
             import_module(package)
         except (ImportError, RuntimeError, OSError) as error:

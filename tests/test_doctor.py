@@ -105,10 +105,10 @@ def test_a_graphics_card_is_recognised_by_its_vendor_and_class(tmp_path, monkeyp
 
 
 def test_a_torch_that_does_not_match_torchvision_is_recognised(monkeypatch):
-    versions = {"torch": "torch 2.13.0+cpu", "torchvision": "torchvision 0.29.2"}
-    monkeypatch.setattr(doctor, "_build", versions.get)
+    versions = {"torch": "2.13.0+cpu", "torchvision": "0.29.2"}
+    monkeypatch.setattr(doctor.metadata, "version", versions.get)
     diagnosis = doctor.explain_import_error(RuntimeError("operator torchvision::nms does not exist"))
-    assert "torch 2.13.0+cpu beside torchvision 0.29.2" in diagnosis.sentence
+    assert "(torch 2.13.0+cpu beside torchvision 0.29.2)" in diagnosis.sentence
     assert diagnosis.command.endswith("install --force-reinstall torch torchvision")
 
 

@@ -37,13 +37,13 @@ def skip_unless_ci(reason: str) -> None:
 def test_the_linter_finds_nothing():
     if not BIOME.exists():
         skip_unless_ci("needs the linter: npm ci --ignore-scripts")
-    node(BIOME, "lint", "--error-on-warnings")
+    assert node(BIOME, "lint", "--error-on-warnings", "--reporter=github") == ""
 
 
 def test_the_tests_in_javascript_pass():
     paths = sorted((ROOT / "tests" / "js").glob("*.test.js"))
     assert paths
-    node("--test", *paths)
+    assert "# fail 0\n" in node("--test", "--test-reporter=tap", *paths)
 
 
 @pytest.mark.parametrize("is_causal", [False, True])

@@ -41,6 +41,11 @@ def test_a_small_net_gets_one_thread_and_a_hundred_times_larger_one_gets_all(fre
     assert threads.number_for(small(), 60_000) == ALL
 
 
+def test_the_load_of_the_machine_is_not_asked(fresh, monkeypatch):
+    monkeypatch.setattr("os.getloadavg", lambda: pytest.fail("asked for the load"), raising=False)  # not on Windows
+    assert [threads.number_for(small(), 200) for _ in range(3)] == [1, 1, 1]
+
+
 def test_a_notebook_that_asks_for_one_thread_computes_with_one_and_a_large_net_is_still_trained_with_all(fresh):
     threads.use_one()
     assert torch.get_num_threads() == 1

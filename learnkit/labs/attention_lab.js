@@ -215,7 +215,7 @@ function makeChain(model) {
     all[1].rename(`scaled = scores / ${said(settings.divisor)}`);
     const last = tokens.length - 1, place = current;
     light({ name: "weights", i: Math.min(place.i, last), j: Math.min(place.j, last) });
-    const { length, [0]: { length: across } } = numbers[place.name];
+    const { length, 0: { length: across } } = numbers[place.name];
     light({ name: place.name, i: Math.min(place.i, length - 1), j: Math.min(place.j, across - 1) });
     if (focused) goTo(focused.name, focused.i, focused.j);
   }

@@ -54,15 +54,14 @@ def shown(page: Page | Locator) -> Locator:
     return lab
 
 
-def reload_until(page: Page, lab: Locator) -> None:
-    """Reload the page, again if need be: after a reload, ipywidgets gives a busy kernel four seconds to send a lab."""
-    for _ in range(3):
+def reload_until_shown(page: Page, lab: Locator) -> None:
+    """Reload the page, once more if need be: after it, ipywidgets gives a busy kernel four seconds to send a lab."""
+    page.reload()
+    try:
+        lab.wait_for(timeout=30_000)
+    except TimeoutError:
         page.reload()
-        try:
-            lab.wait_for(timeout=30_000)
-            return
-        except TimeoutError:
-            continue
+        lab.wait_for()
 
 
 def run(cell: Locator) -> None:
@@ -203,7 +202,7 @@ def test_it_is_there_after_a_reload_and_leaves_a_picture_when_its_kernel_goes(pa
     save(page, lab.folder / name)
 
     # Reloaded: the lab is there again, the training went on, and keys reach the kernel.
-    reload_until(page, it)
+    reload_until_shown(page, it)
     status(it, "training")
     expect(picture).to_be_hidden()
     names = it.locator(".noUi-handle").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
@@ -287,7 +286,7 @@ def test_a_screen_reader_finds_no_fault_live_or_after_a_reload_and_tab_reaches_e
     assert buttons | of_net | of_training <= reached
     save(page, lab.folder / "spoken.ipynb")
     no_violations(page)
-    reload_until(page, handle)
+    reload_until_shown(page, handle)
     expect(handle).to_have_attribute("aria-label", "width 1")
     no_violations(page)
 
