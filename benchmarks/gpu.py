@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from learnkit import data, doctor
+from learnkit import data, doctor, labs
 from learnkit.models import ElmanRNN, FullyConnected, MultiHeadAttention, TinyTransformer
 from learnkit.training import Training
 from tools.cell_outputs import code_cells, join_streams
@@ -40,7 +40,7 @@ def main() -> None:
         sys.exit(f"There is no CUDA GPU that torch can use here. {doctor.why_no_gpu() or ''}")
     torch.backends.cuda.matmul.allow_tf32 = False
     lines = ["# On a GPU", "", *machine(), ""]
-    for part in (parity, resumed, epochs, recurrent, attention, tests, notebooks):
+    for part in (parity, resumed, epochs, redraws, recurrent, attention, tests, notebooks):
         started = time.perf_counter()
         lines += [f"## {part.__doc__}", "", *part(), ""]
         print("\n".join(lines[-8:]), f"({part.__name__}: {time.perf_counter() - started:.0f} s)", flush=True)
@@ -126,6 +126,37 @@ def plain_loop(mnist: data.LabelledImages, batch_size: int) -> Iterator[None]:
 def advance(loop: Iterator[object], steps: int = STEPS) -> None:
     for _ in range(steps):
         next(loop)
+
+
+def redraws() -> list[str]:
+    """Steps a second in a TrainingLab with Day 1's net, with frames sent to a page that draws each at once, and without"""
+    lines = ["| batches of | with frames | without | ratio | frames a second |", "| --- | --- | --- | --- | --- |"]
+    for batch_size in (200, 2_000):
+        sent: list[float] = []
+        watched, alone = (labs.TrainingLab(epochs=1_000, batch_size=batch_size, device="cuda") for _ in range(2))
+
+        def draw(*_: object, lab: labs.TrainingLab = watched, sent: list[float] = sent) -> None:
+            lab._drawn = lab._number
+            sent.append(time.perf_counter())
+
+        watched.send = draw
+        alone._runner._tick = lambda: None
+        speeds = [[steps_a_second(lab) for lab in (watched, alone)] for _ in range(5)]
+        ratio = median(one / other for one, other in speeds)
+        one, other = (median(speed) for speed in zip(*speeds, strict=True))
+        lines.append(f"| {batch_size:,} | {one:,.0f} | {other:,.0f} | {ratio:.2f} | {len(sent) / (5 * 2.5):.0f} |")
+    return lines
+
+
+def steps_a_second(lab: labs.TrainingLab) -> float:
+    lab.train()
+    time.sleep(0.5)
+    step, start = lab.training.step, time.perf_counter()
+    time.sleep(2)
+    speed = (lab.training.step - step) / (time.perf_counter() - start)
+    lab.pause()
+    lab.wait()
+    return speed
 
 
 def recurrent() -> list[str]:

@@ -20,6 +20,8 @@ checkpoint
     The state of a training as a file.
 training
     Training as an iterator.
+run
+    A training to its end, with a row of results for each epoch.
 study
     Many trainings, one table, and what can be concluded from it.
 plots
@@ -47,6 +49,7 @@ __all__ = [
     "metrics",
     "models",
     "plots",
+    "run",
     "study",
     "threads",
     "training",
@@ -64,6 +67,7 @@ if TYPE_CHECKING:
         metrics,
         models,
         plots,
+        run,
         study,
         threads,
         training,

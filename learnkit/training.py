@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,12 +56,12 @@ class Evaluation:
     labels: Int64[Tensor, " images"]
     logits: Float[Tensor, "images classes"]
 
-    @property
+    @cached_property
     def predictions(self) -> Int64[Tensor, " images"]:
         """The class with the largest logit, for each image."""
         return self.logits.argmax(1)
 
-    @property
+    @cached_property
     def confusion_matrix(self) -> Int64[Tensor, "true predicted"]:
         """Rows are the true classes, columns the predicted ones."""
         return metrics.confusion_matrix(self.labels, self.predictions, self.logits.shape[1])
@@ -195,12 +196,22 @@ class Training(Iterator[Progress]):
         ValueError
             If there is no such split, or it is empty.
         """
+        *_, evaluation = self.evaluate_in_parts(split)
+        assert evaluation is not None
+        return evaluation
+
+    def evaluate_in_parts(self, split: str = "test") -> Iterator[Evaluation | None]:
+        """As `evaluate`, with a stop after each part of the images: each yields None, and at the end the evaluation."""
         images, labels = self.data.split(split)
         if len(images) == 0:
             raise ValueError(f"There are no {split} images. Hold out training images: load(..., validation=10_000).")
-        with _eval_mode(self.model), using(self.threads):
-            logits = torch.cat([self.model(batch) for batch in images.split(EVAL_BATCH_SIZE)])
-        return Evaluation(cross_entropy(logits, labels).item(), labels, logits)
+        logits = []
+        for batch in images.split(EVAL_BATCH_SIZE):
+            with _eval_mode(self.model), using(self.threads):
+                logits.append(self.model(batch))
+            yield None
+        together = torch.cat(logits)
+        yield Evaluation(cross_entropy(together, labels).item(), labels, together)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue from here, bit for bit: a copy, which later steps do not change."""

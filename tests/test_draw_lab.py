@@ -5,13 +5,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import Page
 from PIL import Image
 from torch import nn
 
 from learnkit import models, training
 from learnkit.data import LabelledImages
 from learnkit.labs import DrawLab
-from learnkit.labs.drawing import DrawState, as_mnist, inked
+from learnkit.labs.draw.raster import as_mnist, inked
+from learnkit.labs.draw.state import DrawState
 
 SEVEN = [[[80, 60], [200, 60], [120, 230]]]
 ONE = [[[140, 50], [140, 230]]]
@@ -111,7 +113,7 @@ def test_a_net_trained_on_mnist_reads_what_is_drawn(mnist):
     }
     said = {}
     for digit, strokes in drawings.items():
-        state.draw(strokes)
+        state.change(strokes=strokes)
         said[digit] = int(state.answers(state.image[None])["FullyConnected"].argmax())
     assert said == {digit: digit for digit in drawings}
 
@@ -122,7 +124,7 @@ def test_a_net_trained_on_mnist_reads_what_is_drawn(mnist):
 def test_every_model_answers_with_ten_probabilities_and_keeps_its_mode():
     net, rnn, dropout = models.FullyConnected((784, 10)), models.ElmanRNN(28, 16, 10), Bright().train()
     state = DrawState(net, rnn, dropout)
-    state.draw(SEVEN)
+    state.change(strokes=SEVEN)
     answers = state.answers(state.image[None])
     assert list(answers) == ["FullyConnected", "ElmanRNN", "Bright"]
     for answer in answers.values():
@@ -144,7 +146,7 @@ def test_models_of_one_class_get_numbers():
 def test_kept_drawings_become_a_data_set_a_table_and_an_accuracy():
     state = DrawState(Bright(), Bright(-1.0))
     for label in (1, 7, 1):
-        state.draw(SEVEN)
+        state.change(strokes=SEVEN)
         state.keep(label)
     assert state.images.shape == (3, 28, 28)
     assert state.labels.tolist() == [1, 7, 1]
@@ -158,7 +160,7 @@ def test_kept_drawings_become_a_data_set_a_table_and_an_accuracy():
 def test_a_saved_drawing_is_what_the_nets_get_and_no_file_is_written_over(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     state = DrawState(Bright())
-    state.draw(SEVEN)
+    state.change(strokes=SEVEN)
     assert [state.save().name for _ in range(2)] == ["digit_1.png", "digit_2.png"]
     read = np.asarray(Image.open(tmp_path / "digit_2.png"))
     np.testing.assert_array_equal(read, (state.image * 255).round())
@@ -180,8 +182,8 @@ def test_a_saved_drawing_is_what_the_nets_get_and_no_file_is_written_over(tmp_pa
         (lambda state: state.keep("3"), "The digit is '3'; expected a whole number"),
         (lambda state: state.remove(0), "There is no drawing 0; 0 are kept"),
         (lambda state: state.accuracy, "No drawing was kept yet"),
-        (lambda state: state.draw([[[1, math.nan]]]), r"point \[1, nan\]; expected two numbers"),
-        (lambda state: state.draw([[[1, 2, 3]]]), r"point \[1, 2, 3\]; expected two numbers"),
+        (lambda state: state.change(strokes=[[[1, math.nan]]]), r"point \[1, nan\]; expected two numbers"),
+        (lambda state: state.change(strokes=[[[1, 2, 3]]]), r"point \[1, 2, 3\]; expected two numbers"),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_changes_nothing(act, message):
@@ -192,76 +194,115 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(act, message):
     assert len(state.labels) == 0
 
 
-# ---------------------------------------------------------------- the view
+# ---------------------------------------------------------------- what the page gets
 
 
-def sent_by_browser(lab: DrawLab, **content: object) -> None:
-    lab._view._handle_custom_msg(content, [])
+def answers(page: Page) -> dict:
+    return {model["name"]: model["answer"] for model in page.frame["answers"]}
 
 
-def test_strokes_from_the_browser_are_answered_with_the_image_and_ten_bars_a_model():
+def test_strokes_of_a_page_are_answered_with_the_image_and_ten_shares_a_model():
     lab = DrawLab(Bright(), models.ElmanRNN(28, 16, 10))
-    assert lab._view.image == [0] * 784
-    lab._view.strokes = SEVEN
-    assert lab._view.image == (lab.image * 255).round().flatten().tolist()
-    assert max(lab._view.image) > 200
-    assert {name: len(answer) for name, answer in lab._view.answers.items()} == {"Bright": 10, "ElmanRNN": 10}
-    assert lab._view.answers["Bright"][1] > 0.99
-    lab._view.strokes = []
-    assert lab._view.image == [0] * 784
+    page = Page(lab)
+    assert page.arrays == [bytes(784)]
+    assert page.frame["is_empty"]
+    page.change(strokes=SEVEN)
+    assert page.arrays == [bytes((lab.image * 255).round().flatten().int().tolist())]
+    assert max(page.arrays[0]) > 200
+    assert {name: len(answer) for name, answer in answers(page).items()} == {"Bright": 10, "ElmanRNN": 10}
+    assert answers(page)["Bright"][1] > 0.99
+    assert lab.strokes == page.frame["values"]["strokes"] == SEVEN
+    page.change(strokes=[])
+    assert page.arrays == [bytes(784)]
 
 
 def test_the_gallery_shows_what_each_model_says_and_how_often_it_is_right():
     lab = DrawLab(Bright(), Bright(-1.0))
-    lab._view.strokes = SEVEN
-    sent_by_browser(lab, do="keep", label=1)
-    sent_by_browser(lab, do="keep", label=7)
-    digits, table = lab._view.gallery["digits"], lab._view.gallery["table"]
+    page = Page(lab)
+    page.press("keep", 1, strokes=SEVEN)  # what is kept comes along with the press
+    page.press("keep", 7)
+    digits, table = page.frame["gallery"]["digits"], page.frame["gallery"]["table"]
     assert [(digit["label"], digit["said"]) for digit in digits] == [(1, [1, 0]), (7, [1, 0])]
-    assert table == [{"name": "Bright 1", "accuracy": 0.5}, {"name": "Bright 2", "accuracy": 0}]
-    sent_by_browser(lab, do="remove", number=0)
+    assert table == [{"name": "Bright 1", "right": 1}, {"name": "Bright 2", "right": 0}]
+    page.press("remove", 0)
     assert lab.labels.tolist() == [7]
     assert lab.table["is"].tolist() == [7]
 
 
+def test_the_kept_drawings_are_asked_about_once_and_again_when_a_net_has_learned(monkeypatch):
+    net = Bright()
+    lab, asked = DrawLab(net), []
+    page = Page(lab)
+    page.press("keep", 1, strokes=SEVEN)
+    forward = Bright.forward
+    monkeypatch.setattr(Bright, "forward", lambda self, images: asked.append(len(images)) or forward(self, images))
+    page.press("keep", 7)
+    page.change(strokes=ONE)
+    page.change(strokes=SEVEN)
+    assert asked == [1, 2, 1, 1]
+    with torch.no_grad():
+        net.factor.mul_(-1)
+    page.change(strokes=ONE)
+    assert page.frame["gallery"]["digits"][0]["said"] == [0]
+
+
+def test_a_net_that_another_lab_trains_is_asked_without_touching_it():
+    net = Bright()
+    state = DrawState(net)
+    state.change(strokes=SEVEN)
+    modes = []
+    net.register_forward_hook(lambda module, *_: modes.append((module is net, module.training)))
+    state.answers(state.image[None])
+    assert modes == [(False, False)]
+    assert net.training
+    net.factor.data = torch.tensor(-1.0)  # as loading weights does
+    assert state.answers(state.image[None])["Bright"].argmax() == 0
+
+
 def test_an_empty_drawing_is_not_kept_and_the_lab_says_so():
-    lab = DrawLab(Bright())
-    sent_by_browser(lab, do="keep", label=1)
-    assert "Nothing is drawn yet" in lab._view.message
-    assert lab._view.gallery["digits"] == []
-    lab._view.strokes = ONE
-    assert lab._view.message == ""
+    page = Page(DrawLab(Bright()))
+    page.press("keep", 1)
+    assert "Nothing is drawn yet" in page.frame["message"]
+    assert page.frame["gallery"]["digits"] == []
+    page.change(strokes=ONE)
+    assert page.frame["message"] == ""
 
 
 def test_the_button_saves_a_png_and_says_where(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lab = DrawLab(Bright())
-    lab.draw(SEVEN)
-    sent_by_browser(lab, do="save")
-    assert lab._view.message == f"Saved as {tmp_path / 'digit_1.png'}."
+    page = Page(DrawLab(Bright()))
+    page.press("save", strokes=SEVEN)
+    assert page.frame["message"] == f"Saved as {tmp_path / 'digit_1.png'}."
     tmp_path.chmod(0o500)
     monkeypatch.setattr("pathlib.Path.open", lambda *_: (_ for _ in ()).throw(PermissionError("read-only folder")))
-    sent_by_browser(lab, do="save")
-    assert "read-only folder" in lab._view.message
+    page.press("save")
+    assert "read-only folder" in page.frame["message"]
+
+
+def test_a_page_may_press_its_buttons_and_nothing_else():
+    lab = DrawLab(Bright())
+    page = Page(lab)
+    page.press("close")
+    page.press("draw", SEVEN)
+    assert lab.comm is not None
+    assert lab.state.is_empty
 
 
 def test_a_model_that_says_nan_is_shown_to_say_so():
     lab = DrawLab(Bright(math.nan), Bright())
     lab.draw(ONE)
     lab.keep(1)
-    assert lab._view.answers["Bright 1"] is None
-    assert lab._view.gallery["digits"][0]["said"] == [None, 1]
+    page = Page(lab)
+    assert answers(page)["Bright 1"] is None
+    assert page.frame["gallery"]["digits"][0]["said"] == [None, 1]
     assert lab.accuracy.tolist() == [0, 1]
     lab.figure()
 
 
-def test_an_answer_sends_less_than_20_kb():
-    lab = DrawLab(Bright(), models.ElmanRNN(28, 16, 10))
-    sent = []
-    lab._view.observe(lambda change: sent.append(change.new), ["image", "answers", "gallery", "message"])
-    lab._view.strokes = [circle(140, 140, 90)]
-    assert len(sent) == 2
-    assert sum(len(str(value)) for value in sent) < 20_000
+def test_an_answer_sends_less_than_5_kb():
+    page = Page(DrawLab(Bright(), models.ElmanRNN(28, 16, 10)))
+    page.change(strokes=[circle(140, 140, 90)])
+    assert page.sizes[-1] < 5_000
 
 
 def test_the_still_picture_has_the_image_the_bars_and_the_gallery():

@@ -57,7 +57,7 @@ def test_a_head_in_the_browser_computes_what_it_computes_in_pytorch(head, is_cau
     settings = {"heads": 2, "divisor": 2, "causal": is_causal}
     program = """
         import { readFileSync } from "node:fs";
-        import { attend } from "./learnkit/labs/attention_lab.js";
+        import { attend } from "./learnkit/labs/attention/attend.js";
         console.log(JSON.stringify(attend(...JSON.parse(readFileSync(0, "utf8")))));
     """
     found = json.loads(node("--input-type=module", "--eval", program, stdin=json.dumps([words, head, settings])))

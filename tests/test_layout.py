@@ -25,11 +25,12 @@ LAYERS = [
     ["doctor", "cli", "threads"],
     ["data", "metrics", "models", "checkpoint"],
     ["training"],
+    ["run"],
     ["study"],
     ["plots"],
     ["labs", "exercises"],
 ]
-LOWER_MODULES = [module for layer in LAYERS[:4] for module in layer]
+LOWER_MODULES = [module for layer in LAYERS[:5] for module in layer]
 CONDA_NAMES = {"torch": "pytorch"}
 ONLY_ON_PYPI = {"playwright"}
 

@@ -39,11 +39,11 @@ def test_losses_may_be_tensors_of_a_training():
 
 
 def test_each_split_has_a_curve_in_its_own_colour():
-    table = pd.DataFrame({"epoch": [1, 1, 2, 2], "split": ["test", "train"] * 2, "accuracy": [0.1, 0.2, 0.3, 0.4]})
-    axes = plots.learning_curves(table, "accuracy").axes[0]
+    rows = pd.DataFrame({"epoch": [1, 2], "test_accuracy": [0.1, 0.3], "train_accuracy": [0.2, 0.4]})
+    axes = plots.learning_curves(rows, "accuracy").axes[0]
     curves = {tuple(line.get_ydata()): to_rgb(line.get_color()) for line in axes.lines if len(line.get_ydata())}
     assert curves == {(0.1, 0.3): to_rgb("#D55E00"), (0.2, 0.4): to_rgb("#0072B2")}
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["test", "train"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["train", "test"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "accuracy")
 
 
@@ -147,10 +147,10 @@ def test_the_width_heatmap_has_the_mean_of_the_last_epochs_in_its_cells():
 
 def summary(**more):
     """Two epochs of two steps, and a pale run of one epoch behind them."""
-    table = pd.DataFrame({"epoch": [1, 1, 2, 2], "split": ["train", "validation"] * 2, "loss": [2.0, 1.9, 1.5, 1.6]})
-    table["accuracy"] = [np.nan, 0.5, np.nan, 0.6]
+    rows = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1.5], "validation_loss": [1.9, 1.6]})
+    rows["validation_accuracy"] = [0.5, 0.6]
     losses, matrix = np.array([2.3, 2.0, 1.6, 1.5]), torch.tensor([[3, 1], [0, 4]])
-    return plots.run_summary(losses, 2, table, matrix, title="a net", others={"1·2": table[:2]}, **more)
+    return plots.run_summary(losses, 2, rows, matrix, title="a net", others={"1·2": rows[:1]}, **more)
 
 
 def test_the_summary_of_a_run_has_its_losses_its_accuracy_and_its_confusion_matrix():
@@ -166,8 +166,7 @@ def test_the_summary_of_a_run_has_its_losses_its_accuracy_and_its_confusion_matr
 
 
 def test_a_run_that_has_not_started_can_be_summarised():
-    nothing = pd.DataFrame(columns=["epoch", "split", "loss", "accuracy"])
-    figure = plots.run_summary(np.array([]), 10, nothing)
+    figure = plots.run_summary(np.array([]), 10, pd.DataFrame())
     assert [len(axes.lines) for axes in figure.axes] == [1, 0, 0]
     drawn(figure)
 
@@ -176,7 +175,7 @@ PANELS = ("loss", "accuracy", "confusion")
 EXAMPLES = {
     "attention_heatmap": lambda: plots.attention_heatmap(torch.rand(2, 3, 3), ["a", "b", "c"]),
     "step_losses": lambda: plots.step_losses([2.3, 2.2]),
-    "learning_curves": lambda: plots.learning_curves(pd.DataFrame({"epoch": [1], "split": ["train"], "loss": [1.0]})),
+    "learning_curves": lambda: plots.learning_curves(pd.DataFrame({"epoch": [1], "train_loss": [1.0]})),
     "run_summary": lambda: summary(),
     "confusion_heatmap": lambda: plots.confusion_heatmap(torch.eye(2, dtype=torch.int64)),
     "drawn_digits": lambda: plots.drawn_digits(
@@ -215,7 +214,7 @@ def test_a_plot_looks_the_same_whatever_style_is_set_and_does_not_change_it(name
     ("draw", "message"),
     [
         (lambda: plots.step_losses([]), "no losses to draw"),
-        (lambda: plots.learning_curves(pd.DataFrame({"epoch": []})), "no column 'split'; it has 'epoch'"),
+        (lambda: plots.learning_curves(pd.DataFrame({"epoch": [1]})), "no column 'train_loss'; it has 'epoch'"),
         (
             lambda: plots.confusion_heatmap(torch.eye(2, dtype=torch.int64), ["cat"]),
             "1 names were given for 2 classes; expected one for each",

@@ -14,8 +14,8 @@ import torch
 from learnkit.models import FullyConnected
 from learnkit.study import StudyInterrupted, StudyStopped, study
 from learnkit.study import store as store_module
-from learnkit.study.run import Run
 from learnkit.study.store import Store, fingerprint_of
+from learnkit.study.trial import Trial
 from learnkit.training import Training
 from tools import killed_studies
 
@@ -98,15 +98,15 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_field_of_a_run_changes_its_key(name):
-    run = Run(
+    trial = Trial(
         FullyConnected,
         {"sizes": (784, 10), "activation": None},
         {"epochs": 2, "batch_size": 9, "optimizer": "sgd", "learning_rate": 0.1},
         seed=1,
         threads=2,
     )
-    assert replace(run, **OTHERS[name]).key("data") != run.key("data")
-    assert replace(run).key("data") == run.key("data") != run.key("other data")
+    assert replace(trial, **OTHERS[name]).key("data") != trial.key("data")
+    assert replace(trial).key("data") == trial.key("data") != trial.key("other data")
 
 
 def test_every_parameter_of_training_and_model_is_in_the_key(monkeypatch, few_images, tmp_path):

@@ -1,20 +1,26 @@
 """The training lab without a browser: its state, and the thread that trains."""
 
+import base64
 import gc
+import io
 import threading
 import time
 import weakref
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from ipywidgets.widgets import widget as ipywidgets_widget
+from pages import Page, until
+from PIL import Image
 
 from learnkit.data import load
-from learnkit.labs import Choice, TrainingLab, Whole
+from learnkit.labs import Choice, Integer, TrainingLab
+from learnkit.labs.training import frame
 from learnkit.models import ElmanRNN, FullyConnected
-from learnkit.training import Training
+from learnkit.training import Evaluation, Training
 
 SMALL = {"hidden": (20,), "activation": "relu", "batch_size": 100, "epochs": 3, "learning_rate": 0.1, "device": "cpu"}
 
@@ -49,13 +55,6 @@ def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "learnkit lab"]
 
 
-def until(is_so, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end, "it never came to be so"
-        time.sleep(0.002)
-
-
 def weights(model: torch.nn.Module) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
@@ -76,19 +75,19 @@ def test_its_numbers_are_those_of_a_training_to_the_last_bit(labs, few_images):
         losses.append(loss.item())
         if step % 5 == 0:
             accuracies.append(training.evaluate("validation").accuracy)
-    assert lab.status == "ended"
+    assert lab.state.status == "ended"
     assert lab.run.losses.tolist() == losses
-    assert [epoch.accuracy for epoch in lab.run.epochs] == accuracies
-    assert lab.run.epochs[-1].loss == training.evaluate("validation").loss
+    assert [row["validation_accuracy"] for row in lab.run.rows] == accuracies
+    assert lab.run.rows[-1]["validation_loss"] == training.evaluate("validation").loss
     assert torch.equal(weights(lab.model), weights(net))
-    assert torch.equal(lab.run.confusion_matrix, training.evaluate("validation").confusion_matrix)
+    assert torch.equal(lab.run.evaluation.confusion_matrix, training.evaluate("validation").confusion_matrix)
 
 
 def test_pauses_and_single_steps_change_no_number(labs, lab):
     for _ in range(7):
         lab.step()
         lab.wait()
-        assert lab.status == "paused"
+        assert lab.state.status == "paused"
     assert lab.training.step == 7
     lab.train()
     lab.wait()
@@ -96,7 +95,7 @@ def test_pauses_and_single_steps_change_no_number(labs, lab):
     whole.train()
     whole.wait()
     assert lab.run.losses.tolist() == whole.run.losses.tolist()
-    assert lab.run.table.equals(whole.run.table)
+    assert [row["validation_loss"] for row in lab.run.rows] == [row["validation_loss"] for row in whole.run.rows]
 
 
 def test_a_wide_net_is_looked_at_in_parts_with_the_result_of_evaluate(labs, mnist, few_images):
@@ -113,7 +112,7 @@ def test_all_images_are_trained_on_where_the_notes_did_so_and_the_held_out_ones_
     lab.change(train_on="all")
     lab.wait()
     assert len(lab.training.data.train_labels) == 430 + 150
-    assert lab.run.split == "train"
+    assert lab.run.held_out == "seen"
     assert len(lab.run.evaluation.labels) == 150
     assert torch.equal(lab.training.data.test_images, few_images.test_images)
 
@@ -128,7 +127,7 @@ def test_without_data_of_ones_own_the_presets_train_on_the_60_000_images_in_the_
 
 
 def test_showing_it_starts_nothing(lab):
-    assert lab.status == "ready"
+    assert lab.state.status == "ready"
     assert threads() == []
     lab._ipython_display_()
     assert lab.training.step == 0
@@ -141,7 +140,7 @@ def test_of_200_moves_the_last_is_trained_by_the_one_thread_that_is_alive(endles
         endless.change(hidden=(width,))
         until_alive.append(len(threads()))
     assert set(until_alive) == {1}
-    until(lambda: endless.run.values["hidden"] == (200,) and len(endless.run.losses) > 10)
+    until(lambda: endless.state.of_run["hidden"] == (200,) and len(endless.run.losses) > 10)
     assert len(threads()) == 1
     assert endless.model.sizes == (784, 200, 10)
     endless.pause()
@@ -155,7 +154,7 @@ def test_200_moves_leave_no_run_and_no_widget_behind(endless):
     runs = []
     for width in range(1, 201):
         endless.change(hidden=(width,))
-        until(lambda width=width: endless.run.values["hidden"] == (width,))
+        until(lambda width=width: endless.state.of_run["hidden"] == (width,))
         runs.append(weakref.ref(endless.run))
     endless.pause()
     endless.wait()
@@ -170,7 +169,7 @@ def test_pause_stops_within_a_step_and_train_goes_on(endless):
     endless.pause()
     endless.wait()
     step, run = endless.training.step, endless.run
-    assert endless.status == "paused"
+    assert endless.state.status == "paused"
     time.sleep(0.05)
     assert endless.training.step == step
     endless.train()
@@ -183,7 +182,7 @@ def test_reset_is_a_net_that_was_not_trained(endless):
     until(lambda: endless.training.step > 3)
     endless.reset()
     endless.wait()
-    assert endless.status == "ready"
+    assert endless.state.status == "ready"
     assert endless.training.step == 0
     assert torch.equal(weights(endless.model), weights(FullyConnected((784, 20, 10), "relu")))
 
@@ -203,8 +202,8 @@ def test_many_labs_train_one_at_a_time_the_one_touched_last_first(labs):
     for lab in many:
         lab.train()
         until(lambda lab=lab: lab.training.step > 3)
-    until(lambda: sum(lab.status == "waiting" for lab in many) == 9)
-    assert many[-1].status == "training"
+    until(lambda: sum(lab.state.status == "waiting" for lab in many) == 9)
+    assert many[-1].state.status == "training"
     steps = [lab.training.step for lab in many]
     until(lambda: many[-1].training.step > steps[-1] + 5)
     assert [lab.training.step for lab in many[:-1]] == steps[:-1]
@@ -228,7 +227,7 @@ def test_an_interrupt_while_one_waits_pauses_the_training(endless, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             endless.wait()
     endless.wait()
-    assert endless.status == "paused"
+    assert endless.state.status == "paused"
 
 
 def test_a_cell_that_runs_again_ends_what_its_lab_was_doing(labs, monkeypatch):
@@ -240,7 +239,7 @@ def test_a_cell_that_runs_again_ends_what_its_lab_was_doing(labs, monkeypatch):
             return self.parent
 
     def made_in(cell: str, message: str) -> TrainingLab:
-        monkeypatch.setattr("learnkit.labs.lab.get_ipython", lambda: Shell(cell, message))
+        monkeypatch.setattr("learnkit.labs.common.display.get_ipython", lambda: Shell(cell, message))
         lab = labs(epochs=1000)
         lab.train()
         return lab
@@ -255,12 +254,14 @@ def test_a_cell_that_runs_again_ends_what_its_lab_was_doing(labs, monkeypatch):
     assert again._runner.is_busy
 
 
-def test_a_closed_lab_leaves_no_widget(lab):
+def test_a_closed_lab_leaves_no_widget_and_can_be_shown_again(lab):
     before = set(_widgets())
-    lab._ipython_display_()
-    assert len(_widgets()) > len(before) + 50
-    lab.close()
-    assert set(_widgets()) == before
+    for _ in range(2):
+        lab._ipython_display_()
+        assert len(_widgets()) > len(before)
+        lab.close()
+        lab.wait()
+    assert len(_widgets()) == len(before) - 2  # the lab itself, and its layout
 
 
 def _widgets() -> list[str]:
@@ -273,15 +274,15 @@ def _widgets() -> list[str]:
 def test_a_diverged_training_says_so_keeps_its_curve_and_the_next_move_starts_afresh(lab):
     lab.change(activation=None, learning_rate=1e6, epochs=20)
     lab.wait()
-    assert lab.status == "stopped"
-    assert "learning rate is 1e+06: try 100000" in lab.message
+    assert lab.state.status == "stopped"
+    assert "learning rate is 1e+06: try 100000" in lab.state.message
     assert len(lab.run.losses) >= 1
     assert lab.run.losses[0] == pytest.approx(2.3, abs=0.2)
     lab.change(learning_rate=0.01)
     lab.wait()
-    assert lab.status == "ended"
+    assert lab.state.status == "ended"
     assert len(lab.run.losses) == 100
-    assert lab.message == ""
+    assert lab.state.message == ""
 
 
 @pytest.mark.parametrize(
@@ -300,11 +301,11 @@ def test_when_memory_is_exhausted_a_smaller_batch_is_proposed(lab, monkeypatch, 
         patched.setattr(Training, "__next__", exhausted)
         lab.train()
         lab.wait()
-    assert lab.status == "stopped"
-    assert "Try a batch size of 50" in lab.message
+    assert lab.state.status == "stopped"
+    assert "Try a batch size of 50" in lab.state.message
     lab.change(batch_size=50)
     lab.wait()
-    assert lab.status == "ended"
+    assert lab.state.status == "ended"
 
 
 def test_an_error_in_the_thread_is_shown_and_never_swallowed(labs, few_images):
@@ -319,20 +320,12 @@ def test_an_error_in_the_thread_is_shown_and_never_swallowed(labs, few_images):
                 raise KeyError("no such thing")
             return self.layer(images.flatten(1))
 
-    lab = TrainingLab(few_images, Broken, {"size": Whole(1)}, epochs=1, device="cpu")
+    lab = TrainingLab(few_images, Broken, {"size": Integer(1)}, epochs=1, device="cpu")
     lab.change(size=2)
     lab.wait()
-    assert lab.status == "stopped"
-    assert lab.message == "KeyError: 'no such thing'"
+    assert lab.state.status == "stopped"
+    assert lab.state.message == "KeyError: 'no such thing'"
     assert threads() == []
-
-
-def test_an_error_as_the_picture_is_drawn_is_shown(lab, monkeypatch):
-    lab._ipython_display_()
-    monkeypatch.setattr(lab, "figure", lambda: 1 / 0)
-    lab.train()
-    lab.wait()
-    assert lab.message == "ZeroDivisionError: division by zero"
 
 
 @pytest.mark.parametrize(
@@ -356,11 +349,11 @@ def test_an_error_as_the_picture_is_drawn_is_shown(lab, monkeypatch):
     ],
 )
 def test_a_value_that_cannot_be_is_refused_and_nothing_changes(lab, few_images, unchecked, values, words):
-    before = dict(lab.values)
+    before = dict(lab.state.settings)
     with pytest.raises(ValueError, match=words.replace("(", r"\(")):
         lab.change(epochs=2, **values) if "epochs" not in values else lab.change(**values)
-    assert lab.values == before
-    assert lab.status == "ready"
+    assert dict(lab.state.settings) == before
+    assert lab.state.status == "ready"
     with pytest.raises(ValueError, match=words.replace("(", r"\(")):
         TrainingLab(few_images, **values)
 
@@ -391,8 +384,8 @@ def test_a_pinned_run_is_a_row_of_the_table_and_eight_are_all(lab):
     row = lab.runs.loc[8]
     assert row["hidden"] == (20,)
     assert row["parameters"] == 784 * 20 + 20 + 20 * 10 + 10
-    assert row["accuracy"] == lab.training.evaluate("validation").accuracy
-    assert 0 < row["f1"] < 1
+    assert row["validation_accuracy"] == lab.training.evaluate("validation").accuracy
+    assert 0 < row["validation_f1"] < 1
     assert row["seconds"] > 0
     lab.unpin()
     assert lab.runs.empty
@@ -405,7 +398,7 @@ def test_a_pin_stays_as_it_was(lab):
     lab.train()
     lab.wait()
     assert lab.runs["steps"].tolist() == [1]
-    assert len(lab.pins[0].losses) == 1
+    assert len(lab.state.pins[0].for_page["loss"]) == 1
 
 
 def test_the_test_images_are_looked_at_on_demand_only_and_the_looks_are_counted(lab, monkeypatch):
@@ -416,13 +409,13 @@ def test_the_test_images_are_looked_at_on_demand_only_and_the_looks_are_counted(
     lab.wait()
     lab.pin()
     assert looked == []
-    accuracy = lab.look()
+    accuracy = lab.evaluate_test()
     assert looked == ["test"]
     assert accuracy == evaluate(lab.training, "test").accuracy
-    assert "looked once" in lab.message
-    lab.look()
-    assert lab.looks == 2
-    assert "looked 2 times" in lab.message
+    assert "looked once" in lab.state.message
+    lab.evaluate_test()
+    assert lab.state.test_evaluations == 2
+    assert "looked 2 times" in lab.state.message
 
 
 @pytest.mark.parametrize("name", ["1,2048", "(1, 2048)"])
@@ -430,18 +423,18 @@ def test_a_preset_asks_what_is_expected_before_it_runs(labs, name):
     lab = labs(optimizer="adam", learning_rate=0.01)
     lab.train()
     lab.wait()
-    accuracy = lab.run.epochs[-1].accuracy
+    accuracy = lab.run.rows[-1]["validation_accuracy"]
     lab.preset(name)
     lab.wait()
-    assert lab.expectation.accuracy_before == accuracy
-    assert lab.values["hidden"] == (1, 2048)
-    assert lab.values["train_on"] == "all"
+    assert lab.state.expectation.accuracy_before == accuracy
+    assert lab.state.settings["hidden"] == (1, 2048)
+    assert lab.state.settings["train_on"] == "all"
     assert lab.model.sizes == (784, 20, 10)  # not yet
     lab.expect("worse")
     lab.wait()
     assert lab.model.sizes == (784, 1, 2048, 10)
-    assert "1,2048: it is worse, as you expected" in lab.message
-    assert lab.expectation is None
+    assert "1,2048: it is worse, as you expected" in lab.state.message
+    assert lab.state.expectation is None
 
 
 def test_a_wrong_expectation_is_told_and_a_move_of_a_slider_drops_the_question(labs):
@@ -450,12 +443,12 @@ def test_a_wrong_expectation_is_told_and_a_move_of_a_slider_drops_the_question(l
     lab.wait()
     lab.preset("1,256", expect="better")
     lab.wait()
-    assert "you expected better; it is worse" in lab.message
+    assert "you expected better; it is worse" in lab.state.message
     lab.preset("4,256")
     lab.change(epochs=1)
     lab.wait()
-    assert lab.expectation is None
-    assert lab.message == ""
+    assert lab.state.expectation is None
+    assert lab.state.message == ""
     with pytest.raises(ValueError, match="choose a preset first"):
         lab.expect("better")
 
@@ -463,8 +456,8 @@ def test_a_wrong_expectation_is_told_and_a_move_of_a_slider_drops_the_question(l
 def test_the_first_preset_has_nothing_to_be_compared_with_and_runs(lab):
     lab.preset("5 epochs")
     lab.wait()
-    assert lab.status == "ended"
-    assert len(lab.run.epochs) == 5
+    assert lab.state.status == "ended"
+    assert len(lab.run.rows) == 5
 
 
 @pytest.mark.parametrize(("name", "answer"), [("1,2049", None), ("1,256", "beter")])
@@ -475,6 +468,138 @@ def test_an_unknown_preset_or_answer_is_refused(lab, name, answer):
         lab.preset(name, answer)
 
 
+# ---------------------------------------------------------------- states and buttons
+
+# What each button does in each state: the state that follows, and what happens to the run and its steps.
+# "new": another run, from its beginning; "on": the same run goes on; "same": nothing is trained.
+BUTTONS = {
+    ("ready", "train"): ("ended", "on"),
+    ("ready", "step"): ("paused", "on"),
+    ("ready", "pause"): ("ready", "same"),
+    ("ready", "reset"): ("ready", "new"),
+    ("ready", "evaluate_test"): ("ready", "same"),
+    ("ready", "pin"): ("ready", "Nothing has been trained yet that could be pinned. Press Train first."),
+    ("training", "train"): ("ended", "on"),
+    ("training", "step"): ("paused", "on"),
+    ("training", "pause"): ("paused", "on"),
+    ("training", "reset"): ("ready", "new"),
+    ("training", "evaluate_test"): ("paused", "on"),
+    ("training", "pin"): ("ended", "on"),
+    ("paused", "train"): ("ended", "on"),
+    ("paused", "step"): ("paused", "on"),
+    ("paused", "pause"): ("paused", "same"),
+    ("paused", "reset"): ("ready", "new"),
+    ("paused", "evaluate_test"): ("paused", "same"),
+    ("paused", "pin"): ("paused", "same"),
+    ("ended", "train"): ("ended", "new"),
+    ("ended", "step"): ("paused", "new"),
+    ("ended", "pause"): ("ended", "same"),
+    ("ended", "reset"): ("ready", "new"),
+    ("ended", "evaluate_test"): ("ended", "same"),
+    ("ended", "pin"): ("ended", "same"),
+    ("stopped", "train"): ("stopped", "new"),
+    ("stopped", "step"): ("paused", "new"),
+    ("stopped", "pause"): ("stopped", "same"),
+    ("stopped", "reset"): ("ready", "new"),
+    ("stopped", "evaluate_test"): ("stopped", "same"),
+    ("stopped", "pin"): ("stopped", "same"),
+}
+UNTIL = {"ready": 0, "paused": 7, "ended": 15}
+
+
+@pytest.mark.parametrize(("status", "button"), BUTTONS, ids=" then ".join)
+def test_each_button_does_in_each_state_what_the_table_says(labs, status, button):
+    expected, effect = BUTTONS[status, button]
+    diverging = {"activation": None, "learning_rate": 1e6, "epochs": 20}
+    lab = labs(**diverging) if status == "stopped" else labs()
+    page = Page(lab)
+    if status in ("ended", "stopped"):
+        lab.train()
+        lab.wait()
+    for _ in range(UNTIL.get(status, 0) if status == "paused" else 0):
+        lab.step()
+        lab.wait()
+    if status == "training":
+        lab.change(epochs=5)  # with enough left to be done
+        until(lambda: lab.training.step > 2)
+    run, step, looks = lab.run, lab.training.step, lab.state.test_evaluations
+    assert lab.state.status == status
+
+    page.press(button)
+    lab.wait()
+    assert lab.state.status == expected
+    until(lambda: page.frame["status"] == expected)
+    if effect == "new":
+        assert lab.run is not run
+        assert lab.training.step == {"ready": 0, "paused": 1, "ended": 15}.get(expected, lab.training.step)
+    else:
+        assert lab.run is run
+        assert (lab.training.step > step) == (effect == "on") or (status, effect) == ("training", "on")
+    assert lab.state.test_evaluations == looks + (button == "evaluate_test")
+    assert len(lab.runs) == (button == "pin" and effect in ("on", "same"))
+    if effect.endswith("."):
+        assert page.frame["message"] == effect
+    if button == "step":
+        assert lab.training.step == step + 1 if effect == "on" and status != "training" else lab.training.step >= 1
+
+
+# ---------------------------------------------------------------- what the page gets
+
+
+def test_the_page_gets_the_net_the_curves_and_the_latest_evaluation(lab):
+    page = Page(lab)
+    assert [layer["outputs"] for layer in page.frame["network"]["layers"]] == [20, 10]
+    assert page.frame["network"]["parameters"] == 784 * 20 + 20 + 20 * 10 + 10
+    assert page.frame["evaluation"] is None
+    lab.train()
+    lab.wait()
+    rows, frame = lab.run.rows, page.frame
+    assert frame["evaluated"]["accuracy"] == {
+        "x": [1, 2, 3],
+        "y": [pytest.approx(row["validation_accuracy"], abs=1e-4) for row in rows],
+    }
+    assert frame["evaluation"]["confusion"] == lab.run.evaluation.confusion_matrix.tolist()
+    assert (frame["steps"], frame["block"], frame["share"]) == (15, 1, 1)
+    mean, low, high = np.frombuffer(page.arrays[0], "<f4").reshape(3, -1)
+    np.testing.assert_allclose(low, lab.run.losses, rtol=1e-6)
+    np.testing.assert_allclose(high, lab.run.losses, rtol=1e-6)
+    assert mean[-1] == pytest.approx(lab.run.losses.mean(), rel=1e-6)  # of fewer than 20
+    page.press("pin")
+    (pin,) = page.frame["pins"]
+    assert pin["results"]["f1"] == lab.runs.loc[1, "validation_f1"]
+    assert pin["loss"] == [pytest.approx(value, rel=1e-3) for value in mean]
+
+
+def test_while_it_trains_a_frame_is_small(labs):
+    lab = labs(epochs=1000)
+    page = Page(lab)
+    lab.train()
+    until(lambda: (page.draw(), len(lab.run.losses) > 2_000)[1])
+    lab.pause()
+    lab.wait()
+    frames = zip(page.sizes, page.messages, strict=True)
+    assert max(size for size, message in frames if "evaluation" not in message["new"]) < 2_500
+    assert len(page.arrays[0]) <= 3 * 128 * 4
+
+
+def test_the_mistakes_are_those_of_which_the_net_is_surest():
+    logits = torch.tensor([[5.0, 0.0], [0.0, 3.0], [2.0, 0.0], [0.0, 9.0]])
+    labels = torch.tensor([0, 0, 1, 0])
+    images = torch.rand(4, 28, 28)
+    found = frame.mistakes(Evaluation(0.0, labels, logits), images, ("a", "b"))
+    assert found["captions"] == [["a", "b"], ["a", "b"], ["b", "a"]]
+    png = Image.open(io.BytesIO(base64.b64decode(found["url"].partition(",")[2])))
+    strip = torch.cat([images[3], images[1], images[2]], 1)
+    np.testing.assert_allclose(255 - np.asarray(png).astype(int), (strip * 255).round(), atol=1)
+    right = Evaluation(0.0, torch.tensor([0, 1, 0, 1]), logits)
+    assert frame.mistakes(right, images, ("a", "b")) == {"url": "", "captions": []}
+
+
+def test_a_parameter_of_a_model_cannot_have_the_name_of_a_setting_of_the_training(few_images):
+    with pytest.raises(ValueError, match="parameter 'epochs' has the name of one of the training's settings"):
+        TrainingLab(few_images, partial(ElmanRNN, 28, num_classes=10), {"epochs": Integer(1)})
+
+
 # ---------------------------------------------------------------- other models
 
 
@@ -483,7 +608,7 @@ def test_it_takes_any_model_whose_parameters_it_is_told(few_images):
         few_images,
         partial(ElmanRNN, 28, num_classes=10),
         {
-            "hidden_size": Whole(16, maximum=512),
+            "hidden_size": Integer(16, maximum=512),
             "nonlinearity": Choice.of("relu", "tanh"),
             "readout": Choice.of("last", "mean"),
         },
@@ -492,11 +617,11 @@ def test_it_takes_any_model_whose_parameters_it_is_told(few_images):
         readout="mean",
     )
     lab._ipython_display_()
-    assert lab.setup.presets == {}
-    assert lab.values["readout"] == "mean"
+    assert lab.state.presets == {}
+    assert lab.state.settings["readout"] == "mean"
     lab.change(hidden_size=8, nonlinearity="tanh")
     lab.wait()
-    assert lab.status == "ended", lab.message
+    assert lab.state.status == "ended", lab.state.message
     net = ElmanRNN(28, 8, 10, nonlinearity="tanh", readout="mean")
     for _ in Training(net, few_images, epochs=1, device="cpu"):
         pass

@@ -1,10 +1,14 @@
-"""Pictures that answer while you move something; each is shown by naming it at the end of a cell."""
+"""Pictures that answer while you move something; each is shown by naming it at the end of a cell.
 
-from learnkit.labs.attention_lab import AttentionLab
-from learnkit.labs.draw_lab import DrawLab
-from learnkit.labs.parameters import Choice, Positive, Whole
-from learnkit.labs.threshold_lab import ThresholdLab
-from learnkit.labs.training_lab import TrainingLab
-from learnkit.labs.transformer_lab import TransformerLab
+A folder for each lab: `state.py` knows and computes, `view.js` shows, `lab.py` connects the two. What at least two labs
+use is in `common`.
+"""
 
-__all__ = ["AttentionLab", "Choice", "DrawLab", "Positive", "ThresholdLab", "TrainingLab", "TransformerLab", "Whole"]
+from learnkit.labs.attention.lab import AttentionLab
+from learnkit.labs.common.settings import Choice, Integer, Positive
+from learnkit.labs.draw.lab import DrawLab
+from learnkit.labs.threshold.lab import ThresholdLab
+from learnkit.labs.training.lab import TrainingLab
+from learnkit.labs.transformer.lab import TransformerLab
+
+__all__ = ["AttentionLab", "Choice", "DrawLab", "Integer", "Positive", "ThresholdLab", "TrainingLab", "TransformerLab"]

@@ -59,26 +59,26 @@ def step_losses(
 
 
 @styled
-def learning_curves(table: pd.DataFrame, metric: str = "loss") -> Figure:
+def learning_curves(rows: pd.DataFrame, metric: str = "loss") -> Figure:
     """A metric of each epoch, with a curve for each split of the data.
 
     Parameters
     ----------
-    table
-        A row for each epoch and split, with columns ``epoch``, ``split`` (``"train"``, ``"validation"``,
-        ``"test"``) and the metric.
+    rows
+        A row for each epoch, with a column ``epoch`` and, for each split, one such as ``train_loss``,
+        ``validation_loss`` or ``test_loss``; `learnkit.run.Run` makes such rows.
     metric
-        The column to draw.
+        What to draw, such as ``"loss"`` or ``"accuracy"``.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    missing = [name for name in ("epoch", "split", metric) if name not in table]
-    if missing:
-        raise ValueError(f"The table has no column {missing[0]!r}; it has {', '.join(map(repr, table))}.")
+    if not _splits(rows, metric) or "epoch" not in rows:
+        wanted = f"train_{metric}" if "epoch" in rows else "epoch"
+        raise ValueError(f"The table has no column {wanted!r}; it has {', '.join(map(repr, rows))}.")
     figure = Figure(figsize=(7.5, 3.2))
-    _draw_learning_curves(figure.subplots(), table, metric)
+    _draw_learning_curves(figure.subplots(), rows, metric)
     return figure
 
 
@@ -86,7 +86,7 @@ def learning_curves(table: pd.DataFrame, metric: str = "loss") -> Figure:
 def run_summary(
     losses: Float[np.ndarray, " steps"],
     steps_per_epoch: int,
-    table: pd.DataFrame,
+    rows: pd.DataFrame,
     matrix: Int64[Tensor, "true predicted"] | None = None,
     classes: Sequence[str] | None = None,
     *,
@@ -101,8 +101,8 @@ def run_summary(
         One for each step, in nats.
     steps_per_epoch
         The number of steps in an epoch.
-    table
-        As for `learning_curves`, with the columns ``loss`` and ``accuracy``. It may be empty.
+    rows
+        As for `learning_curves`. There may be none.
     matrix
         The latest confusion matrix, if there is one.
     classes
@@ -110,7 +110,7 @@ def run_summary(
     title
         A description of what was trained.
     others
-        Tables of other runs by their names; they are drawn pale, behind this one.
+        The rows of other runs by their names; they are drawn pale, behind this one.
 
     Returns
     -------
@@ -120,15 +120,18 @@ def run_summary(
     panels = figure.subplot_mosaic([["loss", "confusion"], ["accuracy", "confusion"]], width_ratios=[1.15, 1])
     for name, other in (others or {}).items():
         for metric in ("loss", "accuracy"):
-            curve = other[other["split"] == "validation"]
-            panels[metric].plot(curve["epoch"], curve[metric], color=GREY, alpha=0.4, linewidth=1)
-            if metric == "accuracy" and len(curve):
-                place = (curve["epoch"].iloc[-1], curve[metric].iloc[-1])
-                panels[metric].annotate(name, place, fontsize=6, color=GREY, ha="right", va="bottom", parse_math=False)
+            for split in _splits(other, metric)[-1:]:
+                values = other[f"{split}_{metric}"]
+                panels[metric].plot(other["epoch"], values, color=GREY, alpha=0.4, linewidth=1)
+                if metric == "accuracy":
+                    place = (other["epoch"].iloc[-1], values.iloc[-1])
+                    panels[metric].annotate(
+                        name, place, fontsize=6, color=GREY, ha="right", va="bottom", parse_math=False
+                    )
     panels["loss"].plot(np.arange(1, len(losses) + 1) / steps_per_epoch, losses, color=BLUE, alpha=0.3, linewidth=0.7)
     for metric in ("loss", "accuracy"):
-        if len(table):
-            _draw_learning_curves(panels[metric], table.dropna(subset=metric), metric)
+        if _splits(rows, metric):
+            _draw_learning_curves(panels[metric], rows, metric)
         panels[metric].set(
             xlim=(0, max(1, len(losses) / steps_per_epoch)),
             ylabel=metric,
@@ -143,9 +146,17 @@ def run_summary(
     return figure
 
 
-def _draw_learning_curves(axes: Axes, table: pd.DataFrame, metric: str) -> None:
+def _splits(rows: pd.DataFrame, metric: str) -> list[str]:
+    """The splits of which there are values."""
+    names = {split: f"{split}_{metric}" for split in SPLIT_COLOURS}
+    return [split for split, name in names.items() if name in rows and rows[name].notna().any()]
+
+
+def _draw_learning_curves(axes: Axes, rows: pd.DataFrame, metric: str) -> None:
+    columns = {f"{split}_{metric}": split for split in _splits(rows, metric)}
+    long = rows.rename(columns=columns).melt("epoch", list(columns.values()), "split", metric)
     seaborn.lineplot(
-        table,
+        long,
         x="epoch",
         y=metric,
         hue="split",

@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#737373"
 # Where two curves coincide, the dashed one leaves the other visible.
-SPLIT_COLOURS = {"train": BLUE, "validation": GREEN, "test": VERMILION}
-SPLIT_DASHES = {"train": "", "validation": (3, 3), "test": (3, 3)}
-SPLIT_MARKERS = {"train": "o", "validation": "s", "test": "D"}
+# "seen": held-out images that the model was trained on all the same.
+SPLIT_COLOURS = {"train": BLUE, "validation": GREEN, "seen": GREEN, "test": VERMILION}
+SPLIT_DASHES = {"train": "", "validation": (3, 3), "seen": (3, 3), "test": (3, 3)}
+SPLIT_MARKERS = {"train": "o", "validation": "s", "seen": "s", "test": "D"}
 
 _STYLE = {
     "axes.grid": True,

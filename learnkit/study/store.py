@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from learnkit.data import LabelledImages
-from learnkit.study.run import Row
+from learnkit.run import Row
 
 VERSION = 2  # raise it by hand whenever the same run would give other results, or be stored under another key
 FORMAT = int.from_bytes(b"lks1", "big")  # in the file's header, so that no file of another program is touched

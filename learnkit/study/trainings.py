@@ -16,8 +16,9 @@ from tqdm.auto import tqdm
 from learnkit.data import LabelledImages
 from learnkit.errors import check_whole_number, unknown
 from learnkit.models import FullyConnected
-from learnkit.study.run import LAST_IMAGES, Row, Run
+from learnkit.run import LAST_IMAGES, Row
 from learnkit.study.store import Store, fingerprint_of
+from learnkit.study.trial import Trial
 from learnkit.study.workers import run_on, run_serial
 from learnkit.threads import number_set_by_user
 from learnkit.training import Training
@@ -120,7 +121,7 @@ def study(
         threads = number_set_by_user() if executor is None else 1
     else:
         check_whole_number("threads", threads)
-    settings, runs = _runs(grid, _listed("seeds", seeds, "range(5)"), model, epochs, threads)
+    settings, trials = _trials(grid, _listed("seeds", seeds, "range(5)"), model, epochs, threads)
     outcomes: dict[int, list[Row]] = {}
     with ExitStack() as stack:
         if executor is None or path is not None:
@@ -128,13 +129,13 @@ def study(
         keys, store = [], None
         if path is not None:
             fingerprint = fingerprint_of(local)
-            keys = [run.key(fingerprint) for run in runs]
+            keys = [trial.key(fingerprint) for trial in trials]
             store = stack.enter_context(closing(Store(Path(path))))
             outcomes = {number: store.rows(key) for number, key in enumerate(keys) if key in store}
-        missing = {number: run for number, run in enumerate(runs) if number not in outcomes}
+        missing = {number: trial for number, trial in enumerate(trials) if number not in outcomes}
         arriving = run_serial(missing, local) if executor is None else run_on(missing, data, executor)
         stack.enter_context(closing(arriving))
-        bar = stack.enter_context(tqdm(total=len(runs), initial=len(outcomes), desc="runs", leave=False))
+        bar = stack.enter_context(tqdm(total=len(trials), initial=len(outcomes), desc="runs", leave=False))
         try:
             for number, outcome in arriving:
                 if store is not None and outcome.final:
@@ -142,12 +143,12 @@ def study(
                 outcomes[number] = outcome.rows
                 bar.update()
         except (KeyboardInterrupt, BrokenExecutor, CancelledError, OSError) as stop:
-            stopped = _stopped(stop, _table(settings, runs, outcomes), len(outcomes), len(runs), path)
+            stopped = _stopped(stop, _table(settings, trials, outcomes), len(outcomes), len(trials), path)
             raise stopped from (None if isinstance(stop, KeyboardInterrupt) else stop)
-    table = _table(settings, runs, outcomes)
+    table = _table(settings, trials, outcomes)
     errors = table["error"].dropna()
     if len(errors):
-        message = SOME_FAILED.format(failed=len(errors), total=len(runs), first=errors.iloc[0])
+        message = SOME_FAILED.format(failed=len(errors), total=len(trials), first=errors.iloc[0])
         warnings.warn(message, stacklevel=2)
     return table
 
@@ -166,14 +167,14 @@ def stored(name: str) -> pd.DataFrame:
     return pd.read_csv(known[name], comment="#")
 
 
-def _runs(
+def _trials(
     grid: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
     seeds: list[int],
     model: Callable[..., nn.Module],
     epochs: int,
     threads: int | None,
-) -> tuple[list[Row], list[Run]]:
-    """For each run, its setting as the table shows it, and the run itself."""
+) -> tuple[list[Row], list[Trial]]:
+    """For each trial, its setting as the table shows it, and the trial itself."""
     if isinstance(grid, Mapping):
         lists = [_listed(name, values, f"[{values!r}]") for name, values in grid.items()]
         given = [dict(zip(grid, values, strict=True)) for values in itertools.product(*lists)] if lists else []
@@ -193,15 +194,15 @@ def _runs(
         for number, item in enumerate(items):
             if item in items[:number]:
                 raise ValueError(f"The {kind} {shown[number]} is given twice; give it once.")
-    settings, runs = [], []
+    settings, trials = [], []
     for (setting, parts), seed in itertools.product(zip(given, complete, strict=True), seeds):
         check_whole_number("A seed", seed, minimum=0)
         settings.append({name: setting.get(name, known[name]) for name in names})
         model_kwargs, training_kwargs = (
             {k: v for k, v in part.items() if v is not inspect.Parameter.empty} for part in parts
         )
-        runs.append(Run(model, model_kwargs, training_kwargs, seed=int(seed), threads=threads))
-    return settings, runs
+        trials.append(Trial(model, model_kwargs, training_kwargs, seed=int(seed), threads=threads))
+    return settings, trials
 
 
 def _listed(name: str, values: object, example: str) -> list[Any]:
@@ -221,9 +222,9 @@ def _defaults(function: Callable[..., Any], excluded: set[str]) -> dict[str, Any
     return {p.name: p.default for p in named if p.name not in excluded}
 
 
-def _table(settings: list[Row], runs: list[Run], outcomes: dict[int, list[Row]]) -> pd.DataFrame:
+def _table(settings: list[Row], trials: list[Trial], outcomes: dict[int, list[Row]]) -> pd.DataFrame:
     rows = [
-        {**settings[number], "seed": runs[number].seed, **row}
+        {**settings[number], "seed": trials[number].seed, **row}
         for number in sorted(outcomes)
         for row in outcomes[number]
     ]

@@ -1,4 +1,4 @@
-"""Where runs are executed: in this process, or by the workers of an executor."""
+"""Where trials are executed: in this process, or by the workers of an executor."""
 
 import tempfile
 import uuid
@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from learnkit.data import LabelledImages
-from learnkit.study.run import Outcome, Run, execute, failed
+from learnkit.study.trial import Outcome, Trial, execute, failed
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class Source:
     fetch: Callable[[], LabelledImages] = field(compare=False)
 
 
-def run_serial(runs: dict[int, Run], data: LabelledImages) -> Generator[tuple[int, Outcome], None, None]:
-    """Execute the runs one after another, in this process."""
-    for number, run in runs.items():
-        yield number, execute(run, data)
+def run_serial(trials: dict[int, Trial], data: LabelledImages) -> Generator[tuple[int, Outcome], None, None]:
+    """Execute the trials one after another, in this process."""
+    for number, trial in trials.items():
+        yield number, execute(trial, data)
 
 
 def run_on(
-    runs: dict[int, Run], data: LabelledImages | Callable[[], LabelledImages], executor: Executor
+    trials: dict[int, Trial], data: LabelledImages | Callable[[], LabelledImages], executor: Executor
 ) -> Generator[tuple[int, Outcome], None, None]:
-    """Submit the runs to an executor, and yield each outcome as it arrives.
+    """Submit the trials to an executor, and yield each outcome as it arrives.
 
     Raises
     ------
@@ -41,11 +41,11 @@ def run_on(
     BrokenExecutor, CancelledError
         If it lost its workers, or its work was cancelled; every outcome that arrived has been yielded by then.
     """
-    if not runs:
+    if not trials:
         return
     with _source(data) as source:
         try:
-            futures = {executor.submit(_execute, run, source): number for number, run in runs.items()}
+            futures = {executor.submit(_execute, trial, source): number for number, trial in trials.items()}
         except BrokenExecutor:
             raise
         except RuntimeError as error:
@@ -62,7 +62,7 @@ def run_on(
                     lost = error  # others may have finished before
                     continue
                 except Exception as error:  # such as a model that cannot be sent to a worker
-                    outcome = failed(runs[futures[future]], error)
+                    outcome = failed(trials[futures[future]], error)
                 yield futures[future], outcome
         finally:
             for future in futures:
@@ -71,19 +71,19 @@ def run_on(
             raise lost
 
 
-def _execute(run: Run, source: Source) -> Outcome:
-    return execute(run, _fetched(source))
+def _execute(trial: Trial, source: Source) -> Outcome:
+    return execute(trial, _fetched(source))
 
 
 @lru_cache(maxsize=1)
 def _fetched(source: Source) -> LabelledImages:
-    """The data, which each worker fetches once and not for every run."""
+    """The data, which each worker fetches once and not for every trial."""
     return source.fetch()
 
 
 @contextmanager
 def _source(data: LabelledImages | Callable[[], LabelledImages]) -> Iterator[Source]:
-    """A function for workers to call, or a file for them to open, since the data is too large to send with each run."""
+    """A function for workers to call, or a file for them to open, since the data is too large for each trial."""
     name = uuid.uuid4().hex
     if callable(data):
         yield Source(name, data)

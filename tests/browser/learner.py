@@ -14,7 +14,7 @@ from tools.jupyterlab import choose
 AXE = Path(__file__).parent.parent.parent / "node_modules" / "axe-core" / "axe.min.js"
 OVERFLOWING = """output => {
   const edges = output.getBoundingClientRect()
-  return [...output.querySelectorAll(".learnkit-lab *")].filter((part) => {
+  return [...output.querySelectorAll(".lk-lab *")].filter((part) => {
     const box = part.getBoundingClientRect()
     return box.width > 1 && (box.left < edges.left - 1 || box.right > edges.right + 1)
   }).map((part) => part.outerHTML.slice(0, 100))

@@ -13,15 +13,15 @@ from tools.jupyterlab import choose, open_notebook, wait_for_kernel, write_noteb
 TRAIN = """from learnkit import labs
 lab = labs.TrainingLab(hidden=(32, 16), activation="relu", device="cpu", {more})
 lab"""
-THICK = """.learnkit-loss path.line[style*="rgb(0, 114, 178)"][style*="stroke-width: 2"]"""
+MEAN = ".lk-curves[aria-label^=loss] .lk-line"  # the first: the second joins the epochs
 NAME_OF_FOCUSED = """(() => {
   const it = document.activeElement
   return it.getAttribute("aria-label") || it.labels?.[0]?.textContent || it.textContent
 })()"""
 STICKS_OUT = """(() => {
   const edges = document.querySelector(".jp-OutputArea").getBoundingClientRect()
-  const parts = ".widget-button, .learnkit-row, .bqplot, .learnkit-net, .learnkit-confusion, .learnkit-mistakes figure"
-  return [...document.querySelectorAll(`.learnkit-lab :is(${parts})`)].filter(part => {
+  const parts = "button, .lk-control, .lk-curves, .lk-net, .lk-heat, .lk-mistakes figure, .lk-state p"
+  return [...document.querySelectorAll(`.lk-lab :is(${parts})`)].filter(part => {
     const box = part.getBoundingClientRect()
     return box.width > 0 && (box.left < edges.left - 1 || box.right > edges.right + 1)
   }).map(part => part.className)
@@ -50,7 +50,7 @@ def shown(page: Page | Locator) -> Locator:
         run(cell)
         cell.page.wait_for_timeout(1_000)
     lab = page.locator(".learnkit-lab")
-    expect(lab.locator(".learnkit-status")).to_contain_text("ready")
+    expect(lab.locator(".lk-state")).to_contain_text("ready")
     return lab
 
 
@@ -74,18 +74,20 @@ def press(lab: Locator, words: str) -> None:
 
 
 def status(lab: Locator, words: str) -> None:
-    expect(lab.locator(".learnkit-status")).to_contain_text(re.compile(words))
+    expect(lab.locator(".lk-state")).to_contain_text(re.compile(words))
 
 
-def row(lab: Locator, label: str) -> Locator:
-    named = lab.page.locator(".widget-label", has_text=re.compile(f"^{label}$"))
-    return lab.locator(".learnkit-row").filter(has=named)
+def slider(lab: Locator, label: str) -> Locator:
+    return lab.get_by_role("slider", name=label, exact=True)
+
+
+def field(lab: Locator, label: str) -> Locator:
+    return lab.get_by_label(f"{label}, typed", exact=True)
 
 
 def curve(lab: Locator) -> str:
-    """The thick curve of the loss, as bqplot draws it; nothing, if there is none."""
-    drawn = lab.locator(THICK)
-    return drawn.get_attribute("d") if drawn.count() else ""
+    """The mean of the losses, as it is drawn."""
+    return lab.locator(MEAN).first.get_attribute("d")
 
 
 def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page, lab, screenshots):
@@ -99,12 +101,11 @@ def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page
 
     # A key on a slider: the net trains, its curve grows, and nothing on the page changes its place.
     height = page.locator(".jp-OutputArea").first.evaluate("area => area.getBoundingClientRect().height")
-    handle = row(it, "width 2").locator(".noUi-handle")
-    handle.focus()
+    slider(it, "width 2").focus()
     page.keyboard.press("ArrowRight")
-    expect(row(it, "width 2").locator("input")).to_have_value("24")
+    expect(field(it, "width 2")).to_have_value("24")
     status(it, r"training: epoch ([2-9]|\d\d)")
-    expect(it.locator(".learnkit-network")).to_contain_text(
+    expect(it.locator(".lk-pictures")).to_contain_text(
         f"{784 * 32 + 32 + 32 * 24 + 24 + 24 * 10 + 10:,} parameters"
     )
     heights, curves = page.evaluate(
@@ -118,7 +119,7 @@ def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page
           }
           return [[...heights], curves.size]
         }""",
-        [".jp-OutputArea", THICK],
+        [".jp-OutputArea", MEAN],
     )
     assert heights == [height]
     assert curves > 5
@@ -130,41 +131,43 @@ def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page
 
     press(it, "Pause")
     status(it, "paused")
-    before = it.locator(".learnkit-status").inner_text()
+    before = it.locator(".lk-state").inner_text()
     step = int(re.search(r"step ([\d,]+)", before)[1].replace(",", ""))
     press(it, "Step")
     status(it, f"paused: .*step {step + 1:,} of")
     press(it, "Train")
     status(it, "training")
     press(it, "Pin")
-    expect(it.locator(".learnkit-pinned tr")).to_have_count(2)
+    expect(it.locator(".lk-pinned tr")).to_have_count(2)
     page.screenshot(path=screenshots / "training_lab_pinned.png")
 
     # 300 typed is 300 trained; what is no number is refused, in words, and the curve goes on.
-    field = row(it, "width 1").locator("input")
-    field.fill("300")
-    field.press("Enter")
-    expect(it.locator(".learnkit-net")).to_have_attribute("aria-label", re.compile("784 to 300 to 24 to 10"))
+    width = field(it, "width 1")
+    width.fill("300")
+    width.press("Enter")
+    expect(it.locator(".lk-net")).to_have_attribute("aria-label", re.compile("784 to 300 to 24 to 10"))
     for wrong in ("0", "-5", "99999", "1e9", "wide", ""):
-        field.fill(wrong)
-        field.press("Enter")
-        expect(it.get_by_role("status")).to_have_text(f"width 1 is '{wrong}'; expected a whole number from 1 to 2,048.")
-        expect(field).to_have_value("300")
+        width.fill(wrong)
+        width.press("Enter")
+        refusal = f"width 1 is '{wrong}'; expected a whole number from 1 to 2,048."
+        expect(it.get_by_role("alert").filter(has_text=refusal)).to_be_visible()
+        expect(width).to_have_value("300")
+        expect(width).to_have_attribute("aria-invalid", "true")
     status(it, "training")
 
     # A rate that is too large: it says so, the curve stays, and the next move starts afresh.
-    rate = row(it, "learning rate").locator("input")
+    rate = field(it, "learning rate")
     it.get_by_label("activation").select_option("none")
     rate.fill("1e6")
     rate.press("Enter")
-    expect(it.get_by_role("status")).to_contain_text("The learning rate is 1e+06: try 100000")
+    expect(it.locator(".lk-message")).to_contain_text("The learning rate is 1e+06: try 100000")
     page.screenshot(path=screenshots / "training_lab_diverged.png")
-    row(it, "learning rate").locator(".noUi-handle").focus()
+    slider(it, "learning rate").focus()
     for _ in range(6):
         page.keyboard.press("ArrowLeft")
     expect(rate).to_have_value("0.1")
     status(it, "training")
-    expect(it.get_by_role("status")).to_have_text("")
+    expect(it.locator(".lk-message")).to_have_text("")
     press(it, "Reset")
     status(it, "ready: epoch 1 of 1000, step 0")  # it is the net of the last key, and not of one before
     press(it, "Train")
@@ -172,16 +175,16 @@ def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page
 
     # An experiment of the notes asks before it runs; the test set is looked at on demand.
     it.get_by_label("experiment").select_option("1,256")
-    expect(it.locator(".learnkit-question")).to_contain_text("what do you expect, compared with the run before")
+    expect(it.locator(".lk-question")).to_contain_text("what do you expect, compared with the run before")
     page.screenshot(path=screenshots / "training_lab_question.png")
     press(it, "worse")
     status(it, r"training: epoch \d+ of 20,")
     press(it, "Look at the test set")
-    expect(it.get_by_role("status")).to_contain_text("You have looked once")
+    expect(it.locator(".lk-message")).to_contain_text("You have looked once")
     press(it, "Reset")
     status(it, "ready: epoch 1 of 20, step 0 of 6,000")
     press(it, "Unpin all")
-    expect(it.locator(".learnkit-pinned")).to_have_count(0)
+    expect(it.locator(".lk-pinned tr")).to_have_count(0)
     assert hosts == {lab.url.removeprefix("http://")}
 
 
@@ -205,11 +208,11 @@ def test_it_is_there_after_a_reload_and_leaves_a_picture_when_its_kernel_goes(pa
     reload_until_shown(page, it)
     status(it, "training")
     expect(picture).to_be_hidden()
-    names = it.locator(".noUi-handle").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
+    names = it.get_by_role("slider").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
     assert {"hidden layers", "width 1", "learning rate"} <= set(names)
-    row(it, "width 2").locator(".noUi-handle").focus()
+    slider(it, "width 2").focus()
     page.keyboard.press("ArrowLeft")
-    expect(it.locator(".learnkit-net")).to_have_attribute("aria-label", re.compile("784 to 32 to 12 to 10"))
+    expect(it.locator(".lk-net")).to_have_attribute("aria-label", re.compile("784 to 32 to 12 to 10"))
     status(it, "training")
     page.screenshot(path=screenshots / "training_lab_reloaded.png")
 
@@ -267,12 +270,12 @@ def test_a_screen_reader_finds_no_fault_live_or_after_a_reload_and_tab_reaches_e
     status(it, r"training: epoch ([2-9]|\d\d)")
     press(it, "Pause")
     status(it, "paused")
-    handle = row(it, "width 1").locator(".noUi-handle")
-    expect(handle).to_have_attribute("aria-label", "width 1")
+    handle = slider(it, "width 1")
     expect(handle).to_have_attribute("aria-valuetext", "32")
-    field = row(it, "width 1").locator("input")
-    field.fill("300")
-    field.press("Enter")
+    field(it, "width 1").fill("300")
+    field(it, "width 1").press("Enter")
+    expect(it.locator(".lk-spoken")).to_have_text(re.compile("validation accuracy 0.*, (rising|falling|unchanged)"))
+    press(it, "Pause")
     expect(handle).to_have_attribute("aria-valuetext", "300")
 
     it.get_by_role("button", name="Train").focus()
@@ -287,7 +290,7 @@ def test_a_screen_reader_finds_no_fault_live_or_after_a_reload_and_tab_reaches_e
     save(page, lab.folder / "spoken.ipynb")
     no_violations(page)
     reload_until_shown(page, handle)
-    expect(handle).to_have_attribute("aria-label", "width 1")
+    expect(handle).to_have_attribute("aria-valuetext", "300")
     no_violations(page)
 
 
@@ -299,7 +302,7 @@ def test_it_fits_from_700_to_1600_pixels_light_and_dark(page, lab, screenshots):
     press(it, "Train")
     status(it, "ended")
     press(it, "Pin")
-    expect(it.locator(".learnkit-pinned tr")).to_have_count(2)
+    expect(it.locator(".lk-pinned tr")).to_have_count(2)
     for theme in ("Dark", "Light"):
         choose_theme(page, theme)
         for width in (700, 1000, 1600):
@@ -346,7 +349,7 @@ def test_it_is_shown_twice_an_interrupt_pauses_it_and_a_second_notebook_trains_b
     page.screenshot(path=screenshots / "training_lab_beside.png")
     page.locator(".lm-TabBar-tab", has_text="twice.ipynb").click()
     status(one, "training")
-    before = one.locator(".learnkit-status").inner_text()
-    expect(one.locator(".learnkit-status")).not_to_have_text(before)
+    before = one.locator(".lk-state").inner_text()
+    expect(one.locator(".lk-state")).not_to_have_text(before)
     press(one, "Pause")
     status(other, "paused")

@@ -20,11 +20,11 @@ def test_a_learner_runs_all_of_day_1_and_moves_its_sliders(page, lab, screenshot
     # The threshold: a key moves it, and the counts follow.
     judge = page.locator(".jp-Cell", has_text="labs.ThresholdLab").first
     scroll_to(judge)
-    numbers = judge.locator(".learnkit-numbers")
+    numbers = judge.locator(".lk-numbers")
     before = numbers.inner_text()
-    track = judge.locator(".noUi-connects").bounding_box()
-    assert track["width"] > 300  # whatever the styles of the labs below do
-    judge.locator(".noUi-handle").focus()
+    slider = judge.get_by_role("slider", name="threshold", exact=True)
+    assert slider.bounding_box()["width"] > 300  # whatever the styles of the labs below do
+    slider.focus()
     for _ in range(4):
         page.keyboard.press("ArrowRight")
     expect(numbers).not_to_have_text(before, use_inner_text=True)
@@ -33,17 +33,17 @@ def test_a_learner_runs_all_of_day_1_and_moves_its_sliders(page, lab, screenshot
     # The board of sliders: a key on one of them, and a net trains to its end.
     board = page.locator(".jp-Cell", has_text="labs.TrainingLab(").last
     scroll_to(board)
-    board.locator(".learnkit-row", has_text="width 1").locator(".noUi-handle").focus()
+    board.get_by_role("slider", name="width 1", exact=True).focus()
     page.keyboard.press("ArrowRight")
-    expect(board.locator(".learnkit-status")).to_contain_text("training: epoch")
-    expect(board.locator(".learnkit-status")).to_contain_text("ended")
-    expect(board.locator(".learnkit-status")).to_contain_text("accuracy 0.9")
+    expect(board.locator(".lk-state")).to_contain_text("training: epoch")
+    expect(board.locator(".lk-state")).to_contain_text("ended")
+    expect(board.locator(".lk-state")).to_contain_text("accuracy 0.9")
     board.screenshot(path=screenshots / "day1_sliders.png")
 
     # A digit, drawn: two nets say what it is.
     drawing = page.locator(".jp-Cell", has_text="labs.DrawLab").last
     scroll_to(drawing)
-    box = drawing.locator(".pad").bounding_box()
+    box = drawing.locator(".lk-pad").bounding_box()
     page.mouse.move(box["x"] + 140, box["y"] + 40)
     page.mouse.down()
     page.mouse.move(box["x"] + 140, box["y"] + 240, steps=8)

@@ -65,12 +65,12 @@ def test_a_learner_moves_through_the_rows_of_an_image_and_trains_recurrent_nets(
     # The board: a key on the slider of the state's size, and another net trains to its end.
     board = page.locator(".jp-Cell", has_text="labs.TrainingLab(").last
     scroll_to(board)
-    status = board.locator(".learnkit-status")
+    status = board.locator(".lk-state")
     expect(status).to_contain_text("ended")
-    board.locator(".learnkit-row", has_text="hidden size").locator(".noUi-handle").focus()
+    board.get_by_role("slider", name="hidden size", exact=True).focus()
     page.keyboard.press("ArrowLeft")
     expect(status).to_contain_text("training: epoch")
-    expect(board.locator(".learnkit-network")).to_contain_text("24")
+    expect(board.locator(".lk-net")).to_contain_text("24")
     expect(status).to_contain_text("ended")
     expect(status).to_contain_text(re.compile(r"accuracy 0\.[5-9]"))
     board.screenshot(path=screenshots / "day4_board.png")

@@ -23,11 +23,11 @@ def test_a_learner_runs_all_of_day_5_cools_the_chain_and_trains_four_heads(page,
     # The chain has the numbers of the notebook; cold, 猫 looks at 追 and 跑 alone.
     cell = page.locator(".jp-CodeCell", has_text="chain = labs.AttentionLab").last
     scroll_to(cell)
-    chain = cell.locator(".learnkit-attention")
+    chain = cell.locator(".lk-attention")
     weights = chain.locator(".weights [role=gridcell]")
     expect(weights).to_have_count(16)
     expect(chain.get_by_role("gridcell", name="weights, 猫, 追: 0.37")).to_be_visible()
-    temperature = chain.get_by_role("slider", name="temperature")
+    temperature = chain.get_by_role("slider", name="temperature", exact=True)
     temperature.focus()
     page.keyboard.press("Home")
     expect(chain.get_by_role("gridcell", name="weights, 猫, 追: 0.50")).to_be_visible()
@@ -36,10 +36,10 @@ def test_a_learner_runs_all_of_day_5_cools_the_chain_and_trains_four_heads(page,
     # The net of the lab has learned; with four heads it begins anew.
     cell = page.locator(".jp-CodeCell", has_text="learner = labs.TransformerLab").last
     scroll_to(cell)
-    expect(cell.locator(".learnkit-example")).to_contain_text("says 9 5 1 4 1 3 (6 of 6)")
+    expect(cell.locator(".lk-example")).to_contain_text("says 9 5 1 4 1 3 (6 of 6)")
     cell.get_by_label("heads").select_option("4")
-    expect(cell.locator(".learnkit-heads table")).to_have_count(4)
-    expect(cell.locator(".learnkit-status")).to_contain_text(re.compile(r"step [1-9]"))
+    expect(cell.locator(".lk-heads table")).to_have_count(4)
+    expect(cell.locator(".lk-state")).to_contain_text(re.compile(r"step [1-9]"))
     cell.get_by_role("button", name="Pause").click()
     cell.screenshot(path=screenshots / "day5_learner.png")
 

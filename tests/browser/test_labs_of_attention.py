@@ -9,7 +9,7 @@ import torch
 from learner import choose_theme, no_violations, overflowing, run_all, save, scroll_to
 from playwright.sync_api import Page, expect
 
-from learnkit.labs.attention_chain import AttentionState
+from learnkit.labs.attention.state import AttentionState
 from learnkit.models import MultiHeadAttention
 from tools.jupyterlab import choose, open_notebook, write_notebook
 
@@ -20,15 +20,15 @@ CELLS = (
 MATRICES = ("query", "scores", "scaled", "weights", "value", "output")
 
 # The numbers of a matrix, as a screen reader speaks them, which does not hang on how small the cells are.
-NUMBERS = """name => [...document.querySelectorAll(`.learnkit-attention .${name} tr`)].slice(1).map((row) =>
+NUMBERS = """name => [...document.querySelectorAll(`.lk-attention .${name} tr`)].slice(1).map((row) =>
   [...row.querySelectorAll("[role=gridcell]")].map((cell) => cell.ariaLabel.split(": ").at(-1)))"""
 
 # The milliseconds in the page from an event to the change that follows from it, and to the moment when it is painted.
 WATCH = """([name, selector, attributes]) => {
-  const chain = document.querySelector(".learnkit-attention .chain"), times = { changed: [], painted: [] }
+  const chain = document.querySelector(".lk-attention .chain"), times = { changed: [], painted: [] }
   let began = null
   window.times = times
-  document.querySelector(".learnkit-attention").addEventListener(name, (event) => {
+  document.querySelector(".lk-attention").addEventListener(name, (event) => {
     if (event.target.closest(selector)) began ??= event.timeStamp
   }, { capture: true })
   new MutationObserver(() => {
@@ -90,7 +90,7 @@ def test_a_learner_points_at_cells_moves_sliders_and_types_sentences(page, lab, 
     open_notebook(page, lab, notebook)
     choose(page, "View", "Appearance", "Show Left Sidebar")
     first_picture = picture(run_all(page, lab.folder / notebook))
-    chain = page.locator(".learnkit-attention")
+    chain = page.locator(".lk-attention")
     scroll_to(page.locator(".jp-CodeCell").first)
     expect(chain.locator(".weights [role=gridcell]")).to_have_count(25)
     expect(page.locator(".jp-CodeCell").first.locator(".jp-RenderedImage img")).to_be_hidden()
@@ -141,7 +141,7 @@ def test_a_learner_points_at_cells_moves_sliders_and_types_sentences(page, lab, 
 
     # The sliders, by keys: every matrix is another, and the library's.
     page.evaluate(WATCH, ["input", "[type=range]", False])
-    temperature, scale, heads = (chain.get_by_role("slider", name=name) for name in ("temperature", "scale", "heads"))
+    temperature, scale, heads = (chain.get_by_role("slider", name=name, exact=True) for name in ("temperature", "scale", "heads"))
     temperature.focus()
     for _ in range(10):
         press(page, "ArrowLeft")
@@ -186,7 +186,7 @@ def test_a_learner_points_at_cells_moves_sliders_and_types_sentences(page, lab, 
     assert chain.locator("img, script").count() == 0
     page.screenshot(path=screenshots / "attention_lab_odd.png")
     box.fill("word " * 2_000)
-    expect(chain.locator(".remark")).to_have_text(re.compile("^The sentence has 2,000 words. The first 12 are shown"))
+    expect(chain.locator(".lk-message")).to_have_text(re.compile("^The sentence has 2,000 words. The first 12 are shown"))
     expect(chain.locator(".weights [role=gridcell]")).to_have_count(144)
     twelve_before = len(page.evaluate("times").get("changed"))
     temperature.focus()
@@ -194,10 +194,10 @@ def test_a_learner_points_at_cells_moves_sliders_and_types_sentences(page, lab, 
     press(page, "ArrowRight", 8)
     twelve = page.evaluate("times")["changed"][twelve_before:]
     box.fill("")
-    expect(chain.locator(".remark")).to_have_text("There is no word yet: type a sentence.")
+    expect(chain.locator(".lk-message")).to_have_text("There is no word yet: type a sentence.")
     expect(chain.locator(".chain")).to_be_hidden()
     box.fill("the dog bites the man")
-    expect(chain.locator(".remark")).to_have_text("")
+    expect(chain.locator(".lk-message")).to_have_text("")
     assert hosts == {lab.url.removeprefix("http://")}
     with capsys.disabled():
         for what, times in (
@@ -217,12 +217,12 @@ def test_a_transformer_learns_while_one_looks_and_both_labs_fit_and_can_be_spoke
     outputs = page.locator(".jp-Cell-outputArea")
     learner = outputs.nth(1)
     scroll_to(learner)
-    status = learner.locator(".learnkit-status")
+    status = learner.locator(".lk-state")
     expect(status).to_contain_text("ready: step 0 of 2,000")
     pictures = page.evaluate_handle("""() => {
-      const pictures = new Set(), heads = document.querySelector(".learnkit-heads").closest(".widget-html-content")
-      new MutationObserver(() => pictures.add(heads.querySelector(".learnkit-heads").innerHTML))
-        .observe(heads, { childList: true, subtree: true })
+      const pictures = new Set(), heads = document.querySelector(".lk-heads")
+      new MutationObserver(() => pictures.add(heads.innerHTML))
+        .observe(heads, { attributes: true, childList: true, subtree: true })
       return pictures
     }""")
     learner.get_by_role("button", name="Train").click()
@@ -230,18 +230,18 @@ def test_a_transformer_learns_while_one_looks_and_both_labs_fit_and_can_be_spoke
     learner.get_by_role("button", name="Pause").click()
     expect(status).to_contain_text("paused: step")
     assert pictures.evaluate("pictures => pictures.size") >= 5
-    expect(learner.locator(".learnkit-example")).to_contain_text("says 9 5 1 4 1 3 (6 of 6)")
-    darkest = learner.locator(".learnkit-heads table").first.evaluate("""table =>
+    expect(learner.locator(".lk-example")).to_contain_text("says 9 5 1 4 1 3 (6 of 6)")
+    darkest = learner.locator(".lk-heads table").first.evaluate("""table =>
     [...table.rows].slice(1).map((row) => {
-      const shades = [...row.querySelectorAll("td")].map((cell) => Number(cell.style.getPropertyValue("--s")))
+      const shades = [...row.querySelectorAll("td")].map((cell) => Number(cell.style.getPropertyValue("--part")))
       return shades.indexOf(Math.max(...shades))
     })""")
     assert darkest == [5, 4, 3, 2, 1, 0]
     learner.get_by_label("heads").select_option("4")
-    expect(learner.locator(".learnkit-heads table")).to_have_count(4)
+    expect(learner.locator(".lk-heads table")).to_have_count(4)
     learner.get_by_label("task").select_option("say it in order")
     expect(status).to_contain_text(re.compile("training: step [1-9]"))
-    expect(learner.locator(".learnkit-example")).to_contain_text("should say 1 1 3 4 5 9")
+    expect(learner.locator(".lk-example")).to_contain_text("should say 1 1 3 4 5 9")
     expect(status).to_contain_text(re.compile(r"training: step \d\d\d"))
     learner.get_by_role("button", name="Pause").click()
     expect(status).to_contain_text("paused: step")

@@ -1,0 +1,1 @@
+"""A threshold to drag: which mistakes a detector makes, and what they cost. Day 1."""

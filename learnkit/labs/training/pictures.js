@@ -1,0 +1,86 @@
+// What a TrainingLab shows besides its curves: the net, the latest confusion matrix and mistakes, what is pinned.
+
+import { makeHeat } from "../common/heat.js";
+import { fill, make, setAttribute, setText, withCommas } from "../common/dom.js";
+
+const NET = "The net, {sizes} numbers, {parameters} parameters";
+const LAYER = "{name}: {inputs} to {outputs}, {parameters} parameters";
+const PARAMETERS = "{parameters} parameters. {where}";
+const CONFUSION = "row: what it is, column: what the net says";
+const STILL_WRONG = "still wrong", NONE_WRONG = "There is no mistake.";
+const MISTAKE = ["is {0}", "says {1}"], MISTAKES = 12; // as many as the kernel sends
+const HEADS = ["setting", "parameters", "seconds", "images", "loss", "accuracy", "precision", "recall", "F1"];
+const OF_IMAGES = { validation: "validation", seen: "trained on" };
+export const PIN_COLOURS = ["#E69F00", "#CC79A7", "#8A7FD1", "#D55E00", "#8C8C00", "#56B4E9", "#5AA02C", "#A0522D"];
+
+// The net as a row of bars, one for the input and one for each linear layer, higher the more numbers it has; from bar to
+// bar goes a band, so that a bottleneck is seen. The heights grow as the logarithm of the numbers.
+export function makeNetwork() {
+  const bars = make("div", { class: "lk-net", role: "img" }), words = make("p");
+  function show({ layers, parameters }, where) {
+    const sizes = [layers[0].inputs, ...layers.map(({ outputs }) => outputs)];
+    const heights = heightsOf(sizes);
+    setAttribute(bars, "aria-label", fill(NET, { sizes: sizes.map(withCommas).join(" to "), parameters: withCommas(parameters) }));
+    bars.replaceChildren(...sizes.flatMap((size, i) => [...(i ? [band(layers[i - 1], heights[i - 1], heights[i])] : []),
+      make("b", {}, make("u", { style: `height: ${heights[i].toFixed(0)}%` }), make("span", {}, withCommas(size)))]));
+    setText(words, fill(PARAMETERS, { parameters: withCommas(parameters), where }));
+  }
+  return { element: make("div", {}, bars, words), show };
+}
+
+export function heightsOf(sizes) {
+  const most = Math.log2(Math.max(...sizes, 1024) + 1);
+  return sizes.map((size) => (100 * Math.log2(size + 1)) / most);
+}
+
+function band(layer, left, right) {
+  const corners = [[0, 50 - left / 2], [100, 50 - right / 2], [100, 50 + right / 2], [0, 50 + left / 2]];
+  const numbers = { inputs: withCommas(layer.inputs), outputs: withCommas(layer.outputs), parameters: withCommas(layer.parameters) };
+  return make("i", { title: fill(LAYER, { name: layer.name, ...numbers }),
+    style: `clip-path: polygon(${corners.map(([x, y]) => `${x}% ${y.toFixed(0)}%`).join(", ")})` });
+}
+
+// The confusion matrix and the mistakes of which the net is surest. There is a place for all of them from the start, so
+// that nothing moves when they come.
+export function makeEvaluation(classes) {
+  const heat = makeHeat(CONFUSION, classes, classes);
+  const pictures = Array.from({ length: MISTAKES }, (_, k) => {
+    const lines = MISTAKE.map(() => make("span"));
+    return { element: make("figure", {}, make("i", { style: `--k: ${k}` }), ...lines), lines };
+  });
+  const none = make("p", { hidden: "" }, NONE_WRONG);
+  const grid = make("div", { class: "lk-mistakes" }, ...pictures.map(({ element }) => element));
+  const element = make("div", { class: "lk-evaluation" }, heat.element, make("div", {}, make("h4", {}, STILL_WRONG), none, grid));
+  show({ confusion: classes.map(() => classes.map(() => 0)), mistakes: { url: "", captions: [] } });
+  none.hidden = true;
+
+  // Pale, until there is one of the present run.
+  function show(evaluation) {
+    element.classList.toggle("lk-before", evaluation === null);
+    if (evaluation === null) return;
+    const { confusion, mistakes: { url, captions } } = evaluation;
+    const totals = confusion.map((row) => Math.max(1, row.reduce((a, b) => a + b)));
+    heat.fill((i, j) => ({ part: Math.sqrt(confusion[i][j] / totals[i]), text: confusion[i][j] || "" }));
+    none.hidden = captions.length > 0;
+    grid.style.cssText = url && `--url: url(${url}); --n: ${captions.length}`;
+    pictures.forEach(({ element: picture, lines }, k) => {
+      picture.style.visibility = k < captions.length ? "" : "hidden";
+      lines.forEach((line, i) => { setText(line, fill(MISTAKE[i], captions[k] ?? ["", ""])); });
+    });
+  }
+  return { element, show };
+}
+
+export function makePinned() {
+  const table = make("table", { class: "lk-pinned" });
+  function show(pins) {
+    const cell = (text) => make("td", {}, text);
+    const head = make("tr", {}, make("td"), ...HEADS.map((name) => make("th", { scope: "col" }, name)));
+    const rows = pins.map(({ label, parameters, seconds, split, results }, i) => make("tr", {},
+      make("th", { scope: "row" }, make("i", { style: `background: ${PIN_COLOURS[i]}` }), String(i + 1)),
+      cell(label), cell(withCommas(parameters)), cell(seconds.toFixed(1)), cell(OF_IMAGES[split]),
+      ...["loss", "accuracy", "precision", "recall", "f1"].map((name) => cell(results[name]?.toFixed(3) ?? ""))));
+    table.replaceChildren(...(pins.length ? [make("tbody", {}, head, ...rows)] : []));
+  }
+  return { element: make("div", { class: "lk-pins" }, table), show };
+}
