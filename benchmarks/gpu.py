@@ -129,7 +129,7 @@ def advance(loop: Iterator[object], steps: int = STEPS) -> None:
 
 
 def redraws() -> list[str]:
-    """Steps a second in a TrainingLab with Day 1's net, with frames sent to a page that draws each at once, and without"""
+    """Steps a second in a TrainingLab with Day 1's net, with frames sent to a page and without"""
     lines = ["| batches of | with frames | without | ratio | frames a second |", "| --- | --- | --- | --- | --- |"]
     for batch_size in (200, 2_000):
         sent: list[float] = []
