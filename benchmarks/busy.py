@@ -29,30 +29,30 @@ RIGHT_LEFT = ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowLeft")  # each twic
 LABS = (  # the code, the control, its keys by turns, of which the last is timed, and what changes after it
     (
         "from learnkit.labs import TrainingLab\nTrainingLab(epochs=1000, device='cpu')",
-        ".noUi-handle >> nth=2",
+        "[type=range] >> nth=1",
         RIGHT_LEFT,
-        ".learnkit-loss",
+        ".lk-pictures",
     ),
     (
         "import torch\nfrom learnkit.labs import ThresholdLab\nscores = torch.arange(-99, 99, 0.1)\n"
         "ThresholdLab(scores, scores > 0)",
-        ".noUi-handle",
+        "[type=range]",
         RIGHT_LEFT,
-        ":has(> .learnkit-numbers)",
+        ".lk-four",
     ),
     ("from learnkit.labs import AttentionLab\nAttentionLab()", "[type=range]", RIGHT_LEFT, ".chain"),
     (
         "from learnkit import models\nfrom learnkit.labs import DrawLab\nDrawLab(models.FullyConnected((784, 64, 10)))",
-        ".pad",
+        ".lk-pad",
         # Space puts the pen down
         ("Space ArrowDown",) + ("ArrowDown",) * 9 + ("ArrowRight",) * 9 + ("ArrowUp",) * 9 + ("ArrowLeft",) * 9,
-        ":has(> .models)",
+        ".lk-top",
     ),
     (
         "from learnkit.labs import TransformerLab\nTransformerLab(steps=100_000)",
-        ".noUi-handle",
+        "[type=range]",
         RIGHT_LEFT,
-        ".learnkit-status",
+        ".lk-state",
     ),
 )
 # The milliseconds in the page from a key to the first change that follows from it.

@@ -30,7 +30,7 @@ def usual(width):
     losses, frames[:] = [], []
     net = FullyConnected((784, 128, width, 10))
     start = drawn = time.perf_counter()
-    for _, step, loss in Training(net, lab.setup.data, epochs=1000, device="cpu"):
+    for _, step, loss in Training(net, lab.state.data, epochs=1000, device="cpu"):
         losses.append(loss)
         now = time.perf_counter()
         if step == 1 or now - drawn > 1 / 25:
@@ -46,7 +46,7 @@ def usual(width):
             return
 ipywidgets.interact(usual, width=ipywidgets.SelectionSlider(options=[2**k for k in range(12)], value=256));""",
     """import json, random, time
-bare = labs.TrainingLab(lab.setup.data, epochs=1000, device="cpu")
+bare = labs.TrainingLab(lab.state.data, epochs=1000, device="cpu")
 def speed(lab, seconds=2.0):
     lab.train()
     time.sleep(0.5)
@@ -63,7 +63,7 @@ for _ in range(ROUNDS):
 print(json.dumps(speeds))""",
     "print(json.dumps(usual_speeds))",
 ]
-CURVE = """.learnkit-loss path.line[style*="rgb(0, 114, 178)"][style*="stroke-width: 2"]"""
+CURVE = ".lk-curves[aria-label^=loss] .lk-line"
 WATCH = """([place, changed]) => {
   window.seen = {keys: [], changes: []}
   document.addEventListener("keydown", () => seen.keys.push(performance.now()), true)
@@ -80,10 +80,10 @@ def main() -> None:
     print("\nMedians, and 5th to 95th percentile")
     with notebook() as (page, frames):
         run(page, 0)
-        page.locator(".learnkit-lab").wait_for()
+        page.locator(".lk-lab").wait_for()
         page.wait_for_timeout(1_000)
-        page.evaluate(WATCH, [".learnkit-loss", CURVE])
-        page.locator(".learnkit-lab .noUi-handle").nth(2).focus()
+        page.evaluate(WATCH, [".lk-pair", CURVE])
+        page.get_by_role("slider", name="width 2", exact=True).focus()
         report("Key on a slider to first change of the curve", "ms", latencies(page, pause=True))
         press(page, "Train")
         page.wait_for_timeout(1_000)
@@ -144,7 +144,7 @@ def run(page: Page, number: int) -> str:
 
 
 def press(page: Page, label: str) -> None:
-    page.locator(".learnkit-bar button", has_text=label).click()
+    page.locator(".lk-bar button", has_text=label).click()
 
 
 def changes(page: Page) -> int:

@@ -81,7 +81,7 @@ def test_lower_modules_import_no_plotting_and_only_labs_import_widgets(path):
     if module_of(path) in LOWER_MODULES:
         assert not packages & {"matplotlib", "seaborn"}
     if module_of(path) != "labs":
-        assert not packages & {"ipywidgets", "bqplot", "anywidget", "IPython"}
+        assert not packages & {"ipywidgets", "anywidget", "IPython"}
 
 
 def test_importing_the_lower_modules_loads_neither_plotting_nor_pandas():

@@ -54,7 +54,7 @@ FOREIGN_VENV = (
 
 DISTRIBUTION = "learnkit-course"  # the one called learnkit on the package index is somebody else's
 IMPORTS = {  # what shows, by being found, that an extra is there
-    "lab": ("torch", "torchvision", "jupyterlab", "bqplot", "anywidget"),
+    "lab": ("torch", "torchvision", "jupyterlab", "anywidget"),
     "cluster": ("distributed",),
     "dev": ("pytest", "nbval", "xdist", "hypothesis"),
 }

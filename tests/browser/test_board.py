@@ -105,9 +105,7 @@ def test_a_learner_moves_sliders_with_the_keyboard_and_presses_every_button(page
     page.keyboard.press("ArrowRight")
     expect(field(it, "width 2")).to_have_value("24")
     status(it, r"training: epoch ([2-9]|\d\d)")
-    expect(it.locator(".lk-pictures")).to_contain_text(
-        f"{784 * 32 + 32 + 32 * 24 + 24 + 24 * 10 + 10:,} parameters"
-    )
+    expect(it.locator(".lk-pictures")).to_contain_text(f"{784 * 32 + 32 + 32 * 24 + 24 + 24 * 10 + 10:,} parameters")
     heights, curves = page.evaluate(
         """async ([area, thick]) => {
           const heights = new Set(), curves = new Set()

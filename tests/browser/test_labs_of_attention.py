@@ -141,7 +141,9 @@ def test_a_learner_points_at_cells_moves_sliders_and_types_sentences(page, lab, 
 
     # The sliders, by keys: every matrix is another, and the library's.
     page.evaluate(WATCH, ["input", "[type=range]", False])
-    temperature, scale, heads = (chain.get_by_role("slider", name=name, exact=True) for name in ("temperature", "scale", "heads"))
+    temperature, scale, heads = (
+        chain.get_by_role("slider", name=name, exact=True) for name in ("temperature", "scale", "heads")
+    )
     temperature.focus()
     for _ in range(10):
         press(page, "ArrowLeft")
@@ -186,7 +188,9 @@ def test_a_learner_points_at_cells_moves_sliders_and_types_sentences(page, lab, 
     assert chain.locator("img, script").count() == 0
     page.screenshot(path=screenshots / "attention_lab_odd.png")
     box.fill("word " * 2_000)
-    expect(chain.locator(".lk-message")).to_have_text(re.compile("^The sentence has 2,000 words. The first 12 are shown"))
+    expect(chain.locator(".lk-message")).to_have_text(
+        re.compile("^The sentence has 2,000 words. The first 12 are shown")
+    )
     expect(chain.locator(".weights [role=gridcell]")).to_have_count(144)
     twelve_before = len(page.evaluate("times").get("changed"))
     temperature.focus()
