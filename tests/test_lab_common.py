@@ -23,7 +23,7 @@ from learnkit.labs.common import display
 from learnkit.labs.common import lab as lab_module
 from learnkit.labs.common.curves import POINTS, in_blocks, thinned
 from learnkit.labs.common.esm import esm
-from learnkit.labs.common.lab import IN_FLIGHT, Lab, LabThatTrains
+from learnkit.labs.common.lab import FAR, NEAR, Lab, LabThatTrains
 from learnkit.labs.common.settings import Choice, Integer, InvalidSetting, Number, Positive
 from learnkit.labs.common.state import State, StateThatTrains, computed_on
 
@@ -206,15 +206,17 @@ def test_a_press_takes_along_what_was_changed_before_it(lab):
 
 def test_a_few_frames_are_under_way_and_no_more_until_some_are_drawn(lab, monkeypatch):
     monkeypatch.setattr(lab_module, "SECONDS_BETWEEN_FRAMES", 0)
+    monkeypatch.setattr(lab_module, "SECONDS_TO_NEAR", 0)
     monkeypatch.setattr(lab_module, "PATIENCE", 1_000)
     page = Page(lab)
     lab.train(10**9)
-    until(lambda: len(page.messages) == IN_FLIGHT)
+    until(lambda: len(page.messages) == 2 * FAR)
     count = lab.state.count
     until(lambda: lab.state.count > count + 1_000)
-    assert len(page.messages) == IN_FLIGHT
+    assert len(page.messages) == 2 * FAR
+    assert [message["number"] for message in page.messages if message["asks"]] == [FAR, 2 * FAR]
     page.draw()
-    until(lambda: len(page.messages) == 2 * IN_FLIGHT)
+    until(lambda: len(page.messages) == 4 * FAR)
     assert page.messages[-1]["new"]["count"] > count  # the newest, and nothing that had queued
     page.press("pause")
     lab.wait()
@@ -227,7 +229,22 @@ def test_a_page_that_does_not_answer_is_sent_a_frame_now_and_then(lab, monkeypat
     monkeypatch.setattr(lab_module, "PATIENCE", 0.01)
     page = Page(lab)
     lab.train(10**9)
-    until(lambda: len(page.messages) > 3 * IN_FLIGHT)
+    until(lambda: len(page.messages) > 3 * FAR)
+    assert max(page.messages[-1]["number"] - message["number"] for message in page.messages) > 2 * FAR
+
+
+def test_a_page_that_draws_soon_is_asked_less_often_and_one_that_is_far_again_more_often(lab, monkeypatch):
+    monkeypatch.setattr(lab_module, "SECONDS_BETWEEN_FRAMES", 0)
+    monkeypatch.setattr(lab_module, "PATIENCE", 1_000)
+    monkeypatch.setattr(lab_module, "SECONDS_TO_NEAR", 1_000)
+    page = Page(lab)
+    lab.train(10**9)
+    until(lambda: len(page.messages) == 2 * FAR)
+    page.draw()
+    until(lambda: len(page.messages) == 2 * FAR + 2 * NEAR)
+    monkeypatch.setattr(lab_module, "SECONDS_TO_NEAR", 0)
+    page.draw()
+    until(lambda: len(page.messages) == 2 * FAR + 2 * NEAR + 2 * FAR)
 
 
 def test_the_last_of_a_thousand_moves_is_what_the_kernel_has_and_each_press_is_answered(lab):

@@ -23,9 +23,9 @@ function makePage() {
   const close = widget.initialize({ model });
   const leave = widget.render({ model, el: null });
   let number = 0;
-  const answer = (heard, news = {}, buffers = []) => {
+  const answer = (heard, news = {}, buffers = [], asks = false) => {
     number++;
-    for (const listener of listeners) listener({ number, heard: { [link.page]: heard }, new: news }, buffers);
+    for (const listener of listeners) listener({ number, heard: { [link.page]: heard }, asks, new: news }, buffers);
   };
   return { sent, drawn, answer, link, close, leave, listeners };
 }
@@ -93,20 +93,25 @@ test("what is late is not drawn, and nothing that it told is lost", () => {
   assert.ok(drawn.at(-1).changed.includes("pins"));
 });
 
-test("frames that come faster than they are drawn are drawn once, and every other one is acknowledged", () => {
+test("frames that come faster than they are drawn are drawn once, and acknowledged when the kernel asks", () => {
   const { sent, drawn, answer } = started();
   const before = drawn.length;
-  for (let i = 0; i < 5; i++) answer(0, { count: i });
+  for (let i = 0; i < 5; i++) answer(0, { count: i }, [], i === 3);
+  assert.deepEqual(sent, [{ hello: true }]);
   drawAll();
   assert.equal(drawn.length, before + 1);
   assert.equal(drawn.at(-1).frame.count, 4);
-  assert.deepEqual(sent.at(-1), { drawn: 6 });
+  assert.deepEqual(sent.slice(1), [{ drawn: 6 }]);
   answer(0, { count: 5 });
   drawAll();
-  assert.deepEqual(sent.at(-1), { drawn: 6 });
-  answer(0, { count: 6 });
-  drawAll();
-  assert.deepEqual(sent.at(-1), { drawn: 8 });
+  assert.deepEqual(sent.slice(1), [{ drawn: 6 }]);
+});
+
+test("what is late is acknowledged too, or the kernel would wait for it", () => {
+  const { sent, answer, link } = started();
+  link.press("reset");
+  answer(0, {}, [], true);
+  assert.deepEqual(sent.at(-1), { drawn: 2 });
 });
 
 test("numbers are copied out of their message, in which they may begin anywhere", () => {

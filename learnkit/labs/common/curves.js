@@ -34,7 +34,7 @@ export function makeCurves(name, unit) {
       if (paths[i].drawn === curve && axes === drawnOn) return; // the very same one: many points, and nothing to do
       paths[i].drawn = curve;
       setAttribute(paths[i], "class", `lk-${kind}`);
-      paths[i].style.setProperty("--colour", colour);
+      setAttribute(paths[i], "style", `--colour: ${colour}`);
       setAttribute(paths[i], "d", outline(kind, Array.from(x, toX), Array.from(y, toY), y2 && Array.from(y2, toY)));
     });
     drawnOn = axes;

@@ -17,7 +17,8 @@ from learnkit.labs.common.settings import InvalidSetting, in_words
 from learnkit.labs.common.state import State, StateThatTrains
 
 SECONDS_BETWEEN_FRAMES = 1 / 30
-IN_FLIGHT = 6  # frames that no page has acknowledged; it acknowledges every other one, since each costs a message
+# A page acknowledges every fourth frame, and fewer if it is near: each time, JupyterLab shows that the kernel is busy.
+FAR, NEAR, SECONDS_TO_NEAR = 4, 12, 0.15
 PATIENCE = 1.0  # seconds after which a frame is sent although none was acknowledged: nobody may be looking
 
 
@@ -45,7 +46,8 @@ class Lab(anywidget.AnyWidget):
         self._sent: dict[str, Any] = {}  # what the page has
         self._heard: dict[str, int] = {}  # by page: its last message
         self._number = self._drawn = 0  # of the frames that were sent, and that were drawn
-        self._sent_at = 0.0
+        self._due = self._sent_at = self._asked_at = 0.0
+        self._every = FAR  # so many frames are to be acknowledged; twice as many may be under way
         self._is_behind = False  # the page shows less than there is
         self._must_answer = self._is_obeying = False
         self._page = contextvars.copy_context()  # of its last message
@@ -96,6 +98,7 @@ class Lab(anywidget.AnyWidget):
         self._page = contextvars.copy_context()
         if "drawn" in message:
             self._drawn = max(self._drawn, message["drawn"])
+            self._every = NEAR if time.monotonic() - self._asked_at < SECONDS_TO_NEAR else FAR
         elif "hello" in message:  # a page that has nothing yet
             with self._lock:
                 self._sent, self._drawn = {}, self._number
@@ -136,13 +139,15 @@ class Lab(anywidget.AnyWidget):
             self._send_frame(urgent=True)
 
     def _tick(self) -> None:
-        if self._must_answer or time.monotonic() - self._sent_at >= SECONDS_BETWEEN_FRAMES:
+        now = time.monotonic()
+        if self._must_answer or now >= self._due:
+            self._due = max(now, self._due + SECONDS_BETWEEN_FRAMES)
             self._send_frame(urgent=self._must_answer)
 
     def _send_frame(self, *, urgent: bool) -> None:
         with self._lock:
             now = time.monotonic()
-            is_full = self._number - self._drawn >= IN_FLIGHT and now - self._sent_at < PATIENCE
+            is_full = self._number - self._drawn >= 2 * self._every and now - self._sent_at < PATIENCE
             self._is_behind = is_full and not urgent
             if self._is_behind:
                 return
@@ -158,7 +163,9 @@ class Lab(anywidget.AnyWidget):
                 name: value for name, value in content.items() if name not in self._sent or self._sent[name] != value
             }
             self._sent |= new
-            frame = {"number": self._number, "heard": self._heard, "new": new}
+            asks = self._number % self._every == 0
+            self._asked_at = now if asks else self._asked_at
+            frame = {"number": self._number, "heard": self._heard, "asks": asks, "new": new}
             # ipykernel takes a page's words to the thread that spoke to it last. Without this context that would be
             # the main one, which is deaf while a cell runs.
             self._page.copy().run(self.send, frame, buffers)

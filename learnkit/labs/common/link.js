@@ -3,7 +3,8 @@
 //   page → kernel   {hello}                                      I have nothing yet
 //                   {page, number, change, press: [name, …]}     what a person did; of changes, the newest wins
 //                   {drawn}                                      I have drawn all frames up to this one
-//   kernel → page   {number, heard: {page: number}, new: {…}}, buffers      a frame: what has changed since the last
+//   kernel → page   {number, heard: {page: number}, asks, new: {…}}, buffers
+//                   a frame: what has changed since the last, and whether to tell when it is drawn
 
 class Link {
   constructor(model) {
@@ -13,7 +14,8 @@ class Link {
     this.frame = { arrays: [] }; // all that the kernel has told
     this.wanted = {}; // settings that were moved, and of which the kernel was not told yet
     this.moved = {}; // of which it was told, and has not answered yet
-    this.sent = this.heard = this.received = this.acknowledged = 0;
+    this.sent = this.heard = this.received = 0;
+    this.isAsked = false;
     this.changed = new Set();
     this.receive = this.receive.bind(this);
     this.draw = this.draw.bind(this);
@@ -52,10 +54,11 @@ class Link {
     this.wanted = {};
   }
 
-  receive({ number, heard, new: news }, buffers) {
+  receive({ number, heard, asks, new: news }, buffers) {
     Object.assign(this.frame, news);
     for (const name of Object.keys(news)) this.changed.add(name);
     this.received = number;
+    this.isAsked ||= asks;
     this.heard = heard[this.page] ?? 0;
     if (this.heard < this.sent) { // it left before the kernel heard of the last move
       this.acknowledge();
@@ -83,8 +86,8 @@ class Link {
   }
 
   acknowledge() {
-    if (this.received < this.acknowledged + 2) return; // every other one is enough: the kernel may be some frames ahead
-    this.acknowledged = this.received;
+    if (!this.isAsked) return;
+    this.isAsked = false;
     this.model.send({ drawn: this.received });
   }
 }

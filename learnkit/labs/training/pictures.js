@@ -8,7 +8,7 @@ const LAYER = "{name}: {inputs} to {outputs}, {parameters} parameters";
 const PARAMETERS = "{parameters} parameters. {where}";
 const CONFUSION = "row: what it is, column: what the net says";
 const STILL_WRONG = "still wrong", NONE_WRONG = "There is no mistake.";
-const MISTAKE = ["is {0}", "says {1}"], MISTAKES = 12; // as many as the kernel sends
+const MISTAKE = ["is {0}", "says {1}"], MISTAKES = 12, PIXELS = 28; // as the kernel sends them
 const HEADS = ["setting", "parameters", "seconds", "images", "loss", "accuracy", "precision", "recall", "F1"];
 const OF_IMAGES = { validation: "validation", seen: "trained on" };
 export const PIN_COLOURS = ["#E69F00", "#CC79A7", "#8A7FD1", "#D55E00", "#8C8C00", "#56B4E9", "#5AA02C", "#A0522D"];
@@ -45,9 +45,10 @@ function band(layer, left, right) {
 export function makeEvaluation(classes) {
   const heat = makeHeat(CONFUSION, classes, classes);
   const pictures = Array.from({ length: MISTAKES }, (_, k) => {
-    const lines = MISTAKE.map(() => make("span"));
-    return { element: make("figure", {}, make("i", { style: `--k: ${k}` }), ...lines), lines };
+    const lines = MISTAKE.map(() => make("span")), canvas = make("canvas", { width: PIXELS, height: PIXELS, "aria-hidden": "true" });
+    return { element: make("figure", {}, canvas, ...lines), lines, context: canvas.getContext("2d"), left: -PIXELS * k };
   });
+  const strip = make("img", { onload: () => { for (const { context, left } of pictures) context.drawImage(strip, left, 0); } });
   const none = make("p", { hidden: "" }, NONE_WRONG);
   const grid = make("div", { class: "lk-mistakes" }, ...pictures.map(({ element }) => element));
   const element = make("div", { class: "lk-evaluation" }, heat.element, make("div", {}, make("h4", {}, STILL_WRONG), none, grid));
@@ -62,7 +63,7 @@ export function makeEvaluation(classes) {
     const totals = confusion.map((row) => Math.max(1, row.reduce((a, b) => a + b)));
     heat.fill((i, j) => ({ part: Math.sqrt(confusion[i][j] / totals[i]), text: confusion[i][j] || "" }));
     none.hidden = captions.length > 0;
-    grid.style.cssText = url && `--url: url(${url}); --n: ${captions.length}`;
+    if (url) strip.src = url; // loaded once for all
     pictures.forEach(({ element: picture, lines }, k) => {
       picture.style.visibility = k < captions.length ? "" : "hidden";
       lines.forEach((line, i) => { setText(line, fill(MISTAKE[i], captions[k] ?? ["", ""])); });
