@@ -12,7 +12,7 @@ from IPython.display import HTML, display, update_display
 from ipywidgets import VBox, Widget
 from matplotlib.figure import Figure
 
-SECONDS_OF_REST = 0.5
+SECONDS_OF_REST = 2.0  # drawing takes most of a second, during which a key would be answered late
 VIEW = "application/vnd.jupyter.widget-view+json"
 NO_KERNEL = "There is no kernel behind this lab. This is how it looked last; run its cell to go on."
 

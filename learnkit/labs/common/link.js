@@ -57,6 +57,7 @@ class Link {
   receive({ number, heard, asks, new: news }, buffers) {
     Object.assign(this.frame, news);
     for (const name of Object.keys(news)) this.changed.add(name);
+    const isAwaited = this.heard < this.sent;
     this.received = number;
     this.isAsked ||= asks;
     this.heard = heard[this.page] ?? 0;
@@ -69,6 +70,7 @@ class Link {
     // Copies, since a buffer may begin where no Float32Array can.
     this.frame.arrays = buffers.map(({ buffer, byteOffset, byteLength }) => buffer.slice(byteOffset, byteOffset + byteLength));
     this.redraw(["arrays", "values"]);
+    if (isAwaited) this.draw(); // a person is waiting for it
   }
 
   redraw(names) {
@@ -77,6 +79,7 @@ class Link {
   }
 
   draw() {
+    cancelAnimationFrame(this.request);
     this.request = undefined;
     if (!this.frame.values) return;
     const changed = this.changed;

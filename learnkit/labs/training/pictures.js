@@ -16,16 +16,25 @@ export const PIN_COLOURS = ["#E69F00", "#CC79A7", "#8A7FD1", "#D55E00", "#8C8C00
 // The net as a row of bars, one for the input and one for each linear layer, higher the more numbers it has; from bar to
 // bar goes a band, so that a bottleneck is seen. The heights grow as the logarithm of the numbers.
 export function makeNetwork() {
-  const bars = make("div", { class: "lk-net", role: "img" }), words = make("p");
+  const picture = make("div", { class: "lk-net", role: "img" }), words = make("p");
+  let bars = [], bands = [];
+  function build(count) {
+    bars = Array.from({ length: count }, () => ({ bar: make("u"), size: make("span", {}, " ") }));
+    bands = bars.slice(1).map(() => make("i"));
+    picture.replaceChildren(...bars.flatMap(({ bar, size }, i) => [...(i ? [bands[i - 1]] : []), make("b", {}, bar, size)]));
+  }
   function show({ layers, parameters }, where) {
-    const sizes = [layers[0].inputs, ...layers.map(({ outputs }) => outputs)];
-    const heights = heightsOf(sizes);
-    setAttribute(bars, "aria-label", fill(NET, { sizes: sizes.map(withCommas).join(" to "), parameters: withCommas(parameters) }));
-    bars.replaceChildren(...sizes.flatMap((size, i) => [...(i ? [band(layers[i - 1], heights[i - 1], heights[i])] : []),
-      make("b", {}, make("u", { style: `height: ${heights[i].toFixed(0)}%` }), make("span", {}, withCommas(size)))]));
+    const sizes = [layers[0].inputs, ...layers.map(({ outputs }) => outputs)], heights = heightsOf(sizes);
+    if (bars.length !== sizes.length) build(sizes.length);
+    setAttribute(picture, "aria-label", fill(NET, { sizes: sizes.map(withCommas).join(" to "), parameters: withCommas(parameters) }));
+    bars.forEach(({ bar, size }, i) => {
+      setAttribute(bar, "style", `height: ${heights[i].toFixed(0)}%`);
+      setText(size, withCommas(sizes[i]));
+    });
+    bands.forEach((band, i) => { showBand(band, layers[i], heights[i], heights[i + 1]); });
     setText(words, fill(PARAMETERS, { parameters: withCommas(parameters), where }));
   }
-  return { element: make("div", {}, bars, words), show };
+  return { element: make("div", {}, picture, words), show };
 }
 
 export function heightsOf(sizes) {
@@ -33,11 +42,10 @@ export function heightsOf(sizes) {
   return sizes.map((size) => (100 * Math.log2(size + 1)) / most);
 }
 
-function band(layer, left, right) {
+function showBand(band, { name, inputs, outputs, parameters }, left, right) {
   const corners = [[0, 50 - left / 2], [100, 50 - right / 2], [100, 50 + right / 2], [0, 50 + left / 2]];
-  const numbers = { inputs: withCommas(layer.inputs), outputs: withCommas(layer.outputs), parameters: withCommas(layer.parameters) };
-  return make("i", { title: fill(LAYER, { name: layer.name, ...numbers }),
-    style: `clip-path: polygon(${corners.map(([x, y]) => `${x}% ${y.toFixed(0)}%`).join(", ")})` });
+  setAttribute(band, "title", fill(LAYER, { name, inputs: withCommas(inputs), outputs: withCommas(outputs), parameters: withCommas(parameters) }));
+  setAttribute(band, "style", `clip-path: polygon(${corners.map(([x, y]) => `${x}% ${y.toFixed(0)}%`).join(", ")})`);
 }
 
 // The confusion matrix and the mistakes of which the net is surest. There is a place for all of them from the start, so
