@@ -35,8 +35,15 @@ class AttentionLab(Lab):
     vectors
         For some words, the numbers that they go into the layer with. Every other word gets random ones, the same
         wherever it comes.
-    heads, temperature, scale, causal
-        What the controls show at first; see `AttentionState`.
+    heads
+        Into how many heads queries, keys and values are cut; by default as many as the layer has.
+    temperature
+        Divides the scores too: above 1, attention is spread more evenly; below, it is more decided.
+    scale
+        What the scores are divided by: ``"none"`` (1), ``"head"`` (the root of a head's features) or ``"model"`` (the
+        root of a word's numbers).
+    causal
+        Whether each word may look only at itself and those before it.
 
     Attributes
     ----------

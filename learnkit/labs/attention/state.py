@@ -91,23 +91,7 @@ def words_of(sentence: str) -> list[str]:
 class AttentionState(State):
     """A sentence, a layer that attends, and each step from queries and keys to the output of each head.
 
-    Parameters
-    ----------
-    sentence
-        To be cut into words.
-    attention
-        Its three first matrices make queries, keys and values of the words' vectors.
-    vectors
-        For some words, their numbers; every other word gets random ones, which depend on nothing but its letters.
-    heads
-        Into how many heads queries, keys and values are cut; by default as many as the layer has.
-    temperature
-        Divides the scores too: above 1, attention is spread more evenly; below, it is more decided.
-    scale
-        What the scores are divided by: ``"none"`` (1), ``"head"`` (the root of a head's features) or ``"model"`` (the
-        root of a word's numbers).
-    causal
-        Whether each word may look only at itself and those before it.
+    Parameters are those of `learnkit.labs.AttentionLab`.
 
     Attributes
     ----------
@@ -115,11 +99,6 @@ class AttentionState(State):
         The words that are attended to: the first 12.
     count
         How many words the sentence has.
-
-    Raises
-    ------
-    ValueError
-        For a setting that cannot be, vectors of another length than the layer takes, or numbers that are not finite.
     """
 
     def __init__(

@@ -38,10 +38,7 @@ class Drawing(Field):
 class DrawState(State):
     """A drawing, what each model says to it, and those drawings that were kept.
 
-    Parameters
-    ----------
-    *models
-        Each takes ``(batch, 28, 28)`` and returns logits, ``(batch, 10)``.
+    Parameters are those of `learnkit.labs.DrawLab`.
 
     Attributes
     ----------
@@ -51,11 +48,6 @@ class DrawState(State):
         The drawing as the models get it, 28 × 28.
     images, labels
         The drawings that were kept, and what they are.
-
-    Raises
-    ------
-    ValueError
-        If there is no model, or one that does not take such images or does not return ten logits.
     """
 
     def __init__(self, *models: nn.Module) -> None:

@@ -37,7 +37,8 @@ class ThresholdLab(Lab):
     Raises
     ------
     ValueError
-        If there is nothing to decide (see `ThresholdState`).
+        If there is nothing to decide: scores that are all equal or not numbers, labels of one kind only, or not as many
+        scores as labels.
 
     Examples
     --------

@@ -40,14 +40,7 @@ class Costs(Field):
 class ThresholdState(State):
     """Scores, a threshold, and what the threshold makes of the scores. A score at or above it counts as positive.
 
-    Parameters
-    ----------
-    scores
-        Higher means more likely positive, in any unit.
-    labels
-        1 (or True) where the item is positive, 0 where it is not.
-    names
-        What the two kinds are called, the negative one first.
+    Parameters are those of `learnkit.labs.ThresholdLab`.
 
     Attributes
     ----------
@@ -55,12 +48,6 @@ class ThresholdState(State):
         Every threshold that makes a difference, ascending, and the 2 × 2 confusion matrix of each.
     ticks
         Round numbers for a slider: at the first everything is positive, at the last nothing.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to decide: scores that are all equal or not numbers, labels of one kind only, or not as many
-        scores as labels.
     """
 
     def __init__(

@@ -36,7 +36,9 @@ OUT_OF_MEMORY = (
 
 
 class TrainingState(StateThatTrains):
-    """Settings, and a training with them that can be paused at each step. Parameters as for `TrainingLab`.
+    """Settings, and a training with them that can be paused at each step.
+
+    Parameters are those of `learnkit.labs.TrainingLab`.
 
     Attributes
     ----------

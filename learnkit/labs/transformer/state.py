@@ -13,7 +13,9 @@ PROGRESS = "step {step:,} of {steps:,}"
 
 
 class TransformerState(StateThatTrains):
-    """A training with some settings that can be paused at each step. Parameters as for `TransformerLab`.
+    """A training with some settings that can be paused at each step.
+
+    Parameters are those of `learnkit.labs.TransformerLab`.
 
     Attributes
     ----------
