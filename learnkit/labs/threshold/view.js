@@ -29,9 +29,8 @@ function makeView({ constants, link, el }) {
     ? { costs, threshold: decisions.cheapest(costs.map(Number)) } : { costs });
   const threshold = makeNumber("threshold", { ticks, linear: true }, (value) => link.change({ threshold: value }));
   const prices = PRICE.map((name, i) => makeField(`${name} =`, (value) => {
-    const costs = [...link.values.costs];
-    costs[i] = value;
-    setCosts(costs);
+    const others = link.values.costs.map((cost, k) => (Number(cost) >= 0 ? cost : link.frame.values.costs[k]));
+    setCosts(others.map((cost, k) => (k === i ? value : cost)));
   }, { inputmode: "decimal" }));
   const refusal = make("p", { class: "lk-refusal", role: "alert" });
   const money = make("div", { class: "lk-control lk-money" }, make("span", {}, PRICES), ...prices.map(({ element }, i) => make("label", {}, `${PRICE[i]} =`, element)), refusal);

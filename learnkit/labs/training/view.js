@@ -78,23 +78,23 @@ function makeControl(field, write) {
 function makeHiddenSizes({ each, width, most }, write) {
   const sizes = Array(most).fill(width);
   let count = 0, touched = 0;
-  const told = () => write(sizes.slice(0, count));
+  const isSize = (value) => /^[0-9]+$/.test(value) && Number(value) >= each.ticks[0] && Number(value) <= each.ticks.at(-1);
   const layers = makeNumber(LAYERS, { ticks: Array.from({ length: most + 1 }, (_, i) => i) }, (value) => {
     touched = most;
     write(/^[0-9]+$/.test(value) && Number(value) <= most ? sizes.slice(0, Number(value)) : Array(most + 1).fill(width));
   });
   const widths = sizes.map((_, i) => makeNumber(fill(WIDTH, { number: i + 1 }), each, (value) => {
     touched = i;
-    sizes[i] = value;
-    told();
+    if (isSize(value)) sizes[i] = value; // what will be refused is not to take the next size along
+    write(sizes.slice(0, count).map((size, k) => (k === i ? value : size)));
   }));
   function show(values, refusal) {
     count = values.length;
-    values.forEach((value, i) => { sizes[i] = value; });
+    values.forEach((value, i) => { if (isSize(value)) sizes[i] = value; });
     layers.show(count, touched === most ? refusal : "");
     widths.forEach(({ element, show: showWidth }, i) => {
       element.hidden = i >= count;
-      showWidth(sizes[i], touched === i ? refusal : "");
+      showWidth(values[i] ?? sizes[i], touched === i ? refusal : "");
     });
   }
   return { element: make("div", { class: "lk-sizes" }, ...[layers, ...widths].map(({ element }) => element)), show };
