@@ -331,28 +331,30 @@ def test_its_picture_is_renewed_at_rest_and_drawn_by_the_main_thread_alone(lab, 
         lab._renew_picture()
         await asyncio.sleep(0.1)
 
-    asyncio.run(session())
+    kernel = threading.Thread(target=lambda: asyncio.run(session()))  # whose loop is the kernel's
+    kernel.start()
+    kernel.join()
     assert len(renewed) == 1
-    assert set(lab.drawn_by) == {threading.main_thread()}
+    assert set(lab.drawn_by) == {kernel}
 
 
 def test_200_moves_keep_no_thread_and_next_to_no_memory():
     lab = CountingLab()
     page = Page(lab)
     lab._ipython_display_()
-    before, alive = widgets(), threading.active_count()
-    gc.collect()
-    objects = len(gc.get_objects())
-    for width in range(1, 201):
-        page.change(width=width)
-        page.press("train", 2)
-    lab.wait()
-    until(lambda: threading.active_count() <= alive)
-    page.messages.clear()
-    page.sizes.clear()
-    gc.collect()
+    before, alive, objects = widgets(), threading.active_count(), []
+    for _ in range(3):  # after the first time, all that is kept for good is there
+        for width in range(1, 201):
+            page.change(width=width)
+            page.press("train", 2)
+        lab.wait()
+        page.messages.clear()
+        page.sizes.clear()
+        gc.collect()
+        objects.append(len(gc.get_objects()))
+    assert threading.active_count() <= alive
     assert widgets() == before
-    assert len(gc.get_objects()) - objects < 500
+    assert objects[2] - objects[1] < 100  # for 200 moves
     lab.close()
 
 

@@ -5,10 +5,19 @@ import test from "node:test";
 
 import { linked } from "../../learnkit/labs/common/link.js";
 
-let frames = []; // what is to be drawn in the next frame
-globalThis.requestAnimationFrame = (draw) => frames.push(draw);
-globalThis.cancelAnimationFrame = () => {};
-const drawAll = () => frames.splice(0).forEach((draw) => { draw(); });
+const frames = new Map(); // what is to be drawn in the next frame, by number
+let requests = 0;
+globalThis.requestAnimationFrame = (draw) => {
+  frames.set(++requests, draw);
+  return requests;
+};
+globalThis.cancelAnimationFrame = (request) => frames.delete(request);
+function drawAll() {
+  for (const [request, draw] of [...frames]) {
+    frames.delete(request);
+    draw();
+  }
+}
 
 // A page with a view, and what a kernel can do to it.
 function makePage() {
@@ -31,7 +40,7 @@ function makePage() {
 }
 
 const started = () => {
-  frames = [];
+  frames.clear();
   const page = makePage();
   page.answer(0, { values: { width: 4, rate: 0.1 }, status: "ready" });
   drawAll();
@@ -86,8 +95,9 @@ test("what is late is not drawn, and nothing that it told is lost", () => {
   answer(0, { status: "training", pins: [1] }, [new DataView(new Uint8Array([1, 2]).buffer)]);
   drawAll();
   assert.equal(drawn.length, before);
-  answer(1, { status: "ready" });
-  drawAll();
+  answer(1, { status: "ready" }); // for which a person waits: it is drawn at once
+  assert.equal(drawn.length, before + 1);
+  assert.equal(frames.size, 0);
   assert.deepEqual([drawn.at(-1).frame.status, drawn.at(-1).frame.pins], ["ready", [1]]);
   assert.deepEqual(drawn.at(-1).frame.arrays, []);
   assert.ok(drawn.at(-1).changed.includes("pins"));

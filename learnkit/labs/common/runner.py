@@ -64,10 +64,16 @@ class Runner:
             _changed.notify_all()
 
     def wait(self) -> None:
-        """Return when there is nothing more to do. A KeyboardInterrupt gets through, on Windows too."""
+        """Return when there is nothing more to do, and its thread has ended.
+
+        A KeyboardInterrupt gets through, on Windows too.
+        """
+        thread = self._thread
         with _changed:
             while self.is_busy:
                 _changed.wait(0.2)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
 
     def _work(self) -> None:
         try:
