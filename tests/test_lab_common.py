@@ -288,17 +288,17 @@ def test_it_is_shown_in_three_outputs_closed_and_shown_again(monkeypatch):
     before = widgets()
     lab = CountingLab()
     lab._ipython_display_()
-    view, picture, style = shown
+    style, view, picture = shown
     assert list(view[0]) == [display.VIEW]
     assert list(picture[0]) == ["image/png"]
     assert "learnkit-page" in style[0].data
     assert "<script" not in style[0].data
     lab._ipython_display_()
-    assert shown[3][0] == view[0]  # shown twice, it is one view
+    assert shown[4][0] == view[0]  # shown twice, it is one view
     lab.close()
     assert widgets() == before
     lab._ipython_display_()
-    assert shown[6][0] != view[0]
+    assert shown[7][0] != view[0]
     page = Page(lab)
     page.change(width=3)
     assert lab.width == 3

@@ -228,7 +228,7 @@ def test_it_is_there_after_a_reload_and_leaves_a_picture_when_its_kernel_goes(pa
     expect(picture).to_be_visible()
     expect(it).to_have_count(0)
     page.wait_for_timeout(2_000)
-    view = page.locator(".jp-OutputArea-output").first
+    view = page.locator(".jp-OutputArea-output").nth(1)
     assert "There is no kernel behind this lab" in words_after(view)
     assert view.evaluate("view => getComputedStyle(view).fontSize") == "0px"  # what JupyterLab says of it
     page.screenshot(path=screenshots / "training_lab_reopened.png")
@@ -246,8 +246,8 @@ def test_a_copy_that_is_not_trusted_and_exported_html_show_the_picture(page, lab
     shown(page)
     notebook = save(page, lab.folder / name)
     kinds = [list(output["data"]) for output in notebook.cells[0].outputs]
-    assert kinds[0] == ["application/vnd.jupyter.widget-view+json"]
-    assert kinds[1] == ["image/png"]
+    assert kinds[1] == ["application/vnd.jupyter.widget-view+json"]
+    assert kinds[2] == ["image/png"]
     notebook.cells[1].source = "# a stranger's"
     nbformat.write(notebook, lab.folder / "stranger.ipynb")
     open_notebook(page, lab, "stranger.ipynb")

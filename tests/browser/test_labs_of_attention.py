@@ -68,7 +68,7 @@ def check_numbers(page: Page, head: int = 0, sentence: str = "the dog bites the 
 
 def picture(saved: nbformat.NotebookNode) -> str:
     """The still picture of the first lab, in a notebook's file."""
-    return saved.cells[0].outputs[1].data["image/png"]
+    return saved.cells[0].outputs[2].data["image/png"]
 
 
 def sent_to_kernel(frames: list[bytes | str]) -> list[bytes | str]:

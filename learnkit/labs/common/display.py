@@ -16,13 +16,16 @@ SECONDS_OF_REST = 2.0  # drawing takes most of a second, during which a key woul
 VIEW = "application/vnd.jupyter.widget-view+json"
 NO_KERNEL = "There is no kernel behind this lab. This is how it looked last; run its cell to go on."
 
-# The third output. Its rules show the still picture only where no live view stands before it, and words of ours where
-# JupyterLab has some about a missing model.
+# The first output. Its rules show the still picture only where no live view stands before it, and words of ours where
+# JupyterLab has some about a missing model. They look forward only: a rule that asks what comes after an element costs
+# the browser some milliseconds at each change anywhere in the notebook.
 _CHILD = ".jp-OutputArea-child"
-_GONE = f"{_CHILD}:not(:has(.learnkit-lab)):has(+ {_CHILD} + {_CHILD} .learnkit-page)\n  > .jp-OutputArea-output"
+_GONE = (
+    f"{_CHILD}:has(> .jp-OutputArea-output > .learnkit-page) + {_CHILD}:not(:has(.learnkit-lab))\n"
+    "  > .jp-OutputArea-output"
+)
 PAGE = f"""<style class="learnkit-page">
-.jp-OutputArea-child:has(.learnkit-lab:not(.jupyter-widgets-disconnected)) + .jp-OutputArea-child:has(img) {{
-  display: none }}
+{_CHILD}:has(.learnkit-lab:not(.jupyter-widgets-disconnected)) + {_CHILD}:has(img) {{ display: none }}
 .learnkit-lab.jupyter-widgets-disconnected > *, .learnkit-lab.jupyter-widgets-disconnected::before,
 {_GONE} > * {{ display: none }}
 {_GONE} {{ font-size: 0 }}
@@ -37,7 +40,7 @@ class Display:
     The live view has no text to fall back to, since JupyterLab never would. It stands in a box, since an anywidget by
     itself is not told that its kernel has gone. The still picture is an output of its own, which is renewed in place;
     the notebook's file keeps the newest. (Once the page was reloaded, JupyterLab no longer knows which output that is:
-    until the cell runs again, the picture stays as it was.) The third output hides the still picture where there is a
+    until the cell runs again, the picture stays as it was.) The first output hides the still picture where there is a
     live view.
 
     Parameters
@@ -60,9 +63,9 @@ class Display:
     def show(self) -> None:
         """Show it, once more if it is shown already."""
         view = {"version_major": 2, "version_minor": 0, "model_id": self._box.model_id}
+        display(HTML(PAGE))
         display({VIEW: view}, raw=True)
         display(_png(self._draw()), raw=True, display_id=self._id)
-        display(HTML(PAGE))
         try:
             self._loop = asyncio.get_running_loop()  # in a kernel, the main thread's
         except RuntimeError:

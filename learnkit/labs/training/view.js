@@ -43,6 +43,7 @@ function makeView({ constants, link, el }) {
     board.show(frame, changed, figuresOf(frame, split), spokenOf(frame.evaluated.accuracy, split));
     if (changed.has("question")) {
       asked.hidden = !frame.question;
+      board.message.hidden = !asked.hidden;
       setText(question, frame.question ?? "");
     }
     if (changed.has("network") || changed.has("computed_on")) network.show(frame.network, frame.computed_on);
