@@ -343,7 +343,7 @@ def test_200_moves_keep_no_thread_and_next_to_no_memory():
     page = Page(lab)
     lab._ipython_display_()
     before, alive, objects = widgets(), threading.active_count(), []
-    for _ in range(3):  # after the first time, all that is kept for good is there
+    for _ in range(5):
         for width in range(1, 201):
             page.change(width=width)
             page.press("train", 2)
@@ -354,7 +354,8 @@ def test_200_moves_keep_no_thread_and_next_to_no_memory():
         objects.append(len(gc.get_objects()))
     assert threading.active_count() <= alive
     assert widgets() == before
-    assert objects[2] - objects[1] < 100  # for 200 moves
+    # What a move keeps is kept each time; what else happens in this process comes and goes.
+    assert min(np.diff(objects)) < 100
     lab.close()
 
 
