@@ -209,6 +209,29 @@ def test_a_plot_looks_the_same_whatever_style_is_set_and_does_not_change_it(name
     assert plt.get_fignums() == []
 
 
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_plot_sets_none_of_matplotlibs_global_parameters_not_even_for_a_moment(name, monkeypatch):
+    changed = []
+
+    def noting(method):
+        original = getattr(matplotlib.RcParams, method)
+
+        def noted(self, *args, **kwargs):
+            changed.append(method)
+            return original(self, *args, **kwargs)
+
+        return noted
+
+    for method in ("__setitem__", "_set", "update", "_update_raw", "setdefault", "clear", "pop"):
+        if hasattr(matplotlib.RcParams, method):
+            monkeypatch.setattr(matplotlib.RcParams, method, noting(method))
+    with plt.rc_context({"font.size": 4}):
+        assert changed  # a style for a moment is seen, too
+    changed.clear()
+    EXAMPLES[name]()
+    assert changed == []
+
+
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("draw", "message"),

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from learnkit.plots.heads import draw_heads
-from learnkit.plots.style import styled
 from learnkit.plots.words import fonts_for, missing_font_remark, readable, without_tofu
 
 TOLERANCE = 3e-3  # for the sum of a row: a bfloat16 number has a relative error of up to 2e-3
@@ -25,7 +23,6 @@ COLUMN_SUMS = " The columns do sum to 1: were the weights transposed after the s
 Weights = Float[Tensor, "... query key"] | Float[np.ndarray, "... query key"]
 
 
-@styled
 def attention_heatmap(
     weights: Weights | Sequence[Weights],
     tokens: Sequence[str] | None = None,
@@ -77,8 +74,7 @@ def attention_heatmap(
     if undrawable:
         remarks.append(missing_font_remark(undrawable))
         words, key_words = without_tofu(words, undrawable), without_tofu(key_words, undrawable)
-    with rc_context({"font.family": [*rcParams["font.family"], *families], "font.size": 9}):
-        return draw_heads(layers, words, key_words, remarks)
+    return draw_heads(layers, words, key_words, remarks, families)
 
 
 def _layers(weights: Weights | Sequence[Weights], sequence: int | None) -> Float[np.ndarray, "layer head query key"]:

@@ -9,10 +9,9 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from learnkit.plots.style import styled
+from learnkit.plots.style import PANELS, blank_figure
 
 
-@styled
 def confusion_heatmap(matrix: Int64[Tensor, "true predicted"], classes: Sequence[str] | None = None) -> Figure:
     """A confusion matrix as a table of counts; the darker a cell, the larger its share of its row.
 
@@ -31,8 +30,8 @@ def confusion_heatmap(matrix: Int64[Tensor, "true predicted"], classes: Sequence
     matplotlib.figure.Figure
     """
     side = 1 + 0.5 * len(matrix)
-    figure = Figure(figsize=(side, side), layout="compressed")
-    draw_confusion(figure.subplots(), matrix, classes)
+    figure = blank_figure(side, side, layout="compressed")
+    draw_confusion(figure.subplots(**PANELS), matrix, classes)
     return figure
 
 

@@ -11,12 +11,21 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from learnkit.plots.confusion import draw_confusion
-from learnkit.plots.style import BLUE, GREY, SPLIT_COLOURS, SPLIT_DASHES, SPLIT_MARKERS, styled
+from learnkit.plots.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    PANELS,
+    SPLIT_COLOURS,
+    SPLIT_DASHES,
+    SPLIT_MARKERS,
+    blank_figure,
+    in_style,
+)
 
 WINDOW = 50  # steps of the running mean
 
 
-@styled
 def step_losses(
     losses: Sequence[float | Float[Tensor, ""]] | Float[Tensor, " steps"], steps_per_epoch: int | None = None
 ) -> Figure:
@@ -37,8 +46,8 @@ def step_losses(
     values.index += 1
     if values.empty:
         raise ValueError("There are no losses to draw; expected one for each step.")
-    figure = Figure(figsize=(7.5, 3.2))
-    axes = figure.subplots()
+    figure = blank_figure(7.5, 3.2)
+    axes = figure.subplots(**PANELS)
     axes.plot(values, color=BLUE, alpha=0.3, linewidth=0.7, label="each step")
     mean = values.rolling(WINDOW, center=True).mean()
     axes.plot(mean, color=BLUE, linewidth=1.8, label=f"mean of {WINDOW} steps")
@@ -53,12 +62,12 @@ def step_losses(
                 lambda epoch: np.multiply(epoch, steps_per_epoch),
             ),
         )
+        in_style(epochs)
         epochs.set_xlabel("epoch")
         epochs.locator_params(axis="x", integer=True)
     return figure
 
 
-@styled
 def learning_curves(rows: pd.DataFrame, metric: str = "loss") -> Figure:
     """A metric of each epoch, with a curve for each split of the data.
 
@@ -77,12 +86,11 @@ def learning_curves(rows: pd.DataFrame, metric: str = "loss") -> Figure:
     if not _splits(rows, metric) or "epoch" not in rows:
         wanted = f"train_{metric}" if "epoch" in rows else "epoch"
         raise ValueError(f"The table has no column {wanted!r}; it has {', '.join(map(repr, rows))}.")
-    figure = Figure(figsize=(7.5, 3.2))
-    _draw_learning_curves(figure.subplots(), rows, metric)
+    figure = blank_figure(7.5, 3.2)
+    _draw_learning_curves(figure.subplots(**PANELS), rows, metric)
     return figure
 
 
-@styled
 def run_summary(
     losses: Float[np.ndarray, " steps"],
     steps_per_epoch: int,
@@ -116,8 +124,8 @@ def run_summary(
     -------
     matplotlib.figure.Figure
     """
-    figure = Figure(figsize=(9, 4.6))
-    panels = figure.subplot_mosaic([["loss", "confusion"], ["accuracy", "confusion"]], width_ratios=[1.15, 1])
+    figure = blank_figure(9, 4.6)
+    panels = figure.subplot_mosaic([["loss", "confusion"], ["accuracy", "confusion"]], width_ratios=[1.15, 1], **PANELS)
     for name, other in (others or {}).items():
         for metric in ("loss", "accuracy"):
             for split in _splits(other, metric)[-1:]:
@@ -142,7 +150,7 @@ def run_summary(
         panels["confusion"].set_axis_off()
     else:
         draw_confusion(panels["confusion"], matrix, classes, fontsize=7)
-    figure.suptitle(title, fontsize="medium", x=0.01, ha="left", parse_math=False)
+    figure.suptitle(title, fontsize="medium", x=0.01, ha="left", color=BLACK, parse_math=False)
     return figure
 
 

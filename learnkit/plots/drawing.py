@@ -9,14 +9,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from learnkit.plots.images import draw_image
-from learnkit.plots.style import BLUE, VERMILION, styled
+from learnkit.plots.style import BLUE, PANELS, VERMILION, blank_figure
 
 COLUMNS = 8
 INPUT = "what the nets get"
 BLANK = "Nothing is drawn yet."
 
 
-@styled
 def drawn_digits(
     image: Float[Tensor, "height width"],
     probabilities: Mapping[str, Float[Tensor, " classes"]],
@@ -48,10 +47,10 @@ def drawn_digits(
     nets = max(len(probabilities), len(predictions[0]) if predictions else 0)
     rows = math.ceil(count / COLUMNS)
     heights = [2.2, (1.1 + 0.16 * nets) * rows]
-    figure = Figure(figsize=(7.5, sum(heights)))
+    figure = blank_figure(7.5, sum(heights))
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).flat if rows else (figure, None)
     widths = [1, *[1.6] * len(probabilities)]
-    first, *others = above.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
+    first, *others = above.subplots(1, len(widths), squeeze=False, width_ratios=widths, **PANELS)[0]
     draw_image(first, image, INPUT if image.any() else BLANK)
     first.set(xticks=[], yticks=[])
     first.spines[:].set_visible(True)
@@ -60,7 +59,7 @@ def drawn_digits(
         axes.set(ylim=(0, 1), xticks=range(len(values)))
         axes.set_title(f"{letter}: {name}", parse_math=False)
         axes.xaxis.grid(False)
-    for number, axes in enumerate(below.subplots(rows, COLUMNS, squeeze=False).flat if below else ()):
+    for number, axes in enumerate(below.subplots(rows, COLUMNS, squeeze=False, **PANELS).flat if below else ()):
         axes.set_axis_off()
         if earlier is not None and number < count:
             answers = (

@@ -3,7 +3,7 @@
 import math
 import textwrap
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -14,10 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
-from learnkit.plots.style import GREY
+from learnkit.plots.style import BLACK, GREY, Panel, blank_figure, in_style
 
 DPI = 100
+SIZE, LARGER = 9, 10.8  # of what is written, in points
 # In pixels:
 WIDTH, HEIGHT = 620, 1_000  # of all heads together, if each weight gets at least a pixel
 MAX_SIZE = 2_000  # of all heads together, in each direction
@@ -38,7 +40,11 @@ MORE_WEIGHTS_THAN_PIXELS = "There are more weights than pixels: each pixel shows
 
 
 def draw_heads(
-    layers: Float[np.ndarray, "layer head query key"], words: list[str], key_words: list[str], remarks: list[str]
+    layers: Float[np.ndarray, "layer head query key"],
+    words: list[str],
+    key_words: list[str],
+    remarks: list[str],
+    families: list[str],
 ) -> Figure:
     """Draw a row of heads for each layer, or the heads of a single layer in as many rows as they need.
 
@@ -51,44 +57,46 @@ def draw_heads(
         all.
     remarks
         Sentences to print below the heads.
+    families
+        Fonts for what the usual one has not.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    grid = _Grid.of(*layers.shape)
+    grid, font = _Grid.of(*layers.shape), FontProperties(family=["sans-serif", *families], size=SIZE)
     several_layers, single_head = len(layers) > 1, layers.shape[:2] == (1, 1)
     rows, columns = _thinned(words, grid.pitch), _thinned(key_words, grid.pitch)
     if several_layers and len(rows) + len(columns) < len(words) + len(key_words):
         rows, columns = {}, {}
     spacing = grid.pitch * math.ceil(len(key_words) / max(1, len(columns)))
-    vertical = _max_width(columns.values()) > spacing - 3
+    vertical = _max_width(columns.values(), font) > spacing - 3
     if grid.block > 1:
         remarks = [*remarks, MORE_WEIGHTS_THAN_PIXELS.format(block=grid.block)]
 
     height, width = grid.size
-    names = _max_width([LAYER.format(number=len(layers))]) + PAD if several_layers else 0
-    left = TITLE + names + _max_width(rows.values()) + 2 * PAD
+    names = _max_width([LAYER.format(number=len(layers))], font) + PAD if several_layers else 0
+    left = TITLE + names + _max_width(rows.values(), font) + 2 * PAD
     top = PAD if single_head else NAME
-    under = PAD + (0 if not columns else _max_width(columns.values()) if vertical else LINE)
+    under = PAD + (0 if not columns else _max_width(columns.values(), font) if vertical else LINE)
     figure_width = max(left + width + BAR, MIN_WIDTH if remarks else 0)
     lines = [line for remark in remarks for line in textwrap.wrap(remark, figure_width // 7)]
     figure_height = top + height + under + TITLE + LINE * len(lines) + PAD
 
     size = (figure_width / DPI, figure_height / DPI)
-    figure = Figure(size, dpi=DPI, layout="none")  # type: ignore[arg-type] # "none" is missing in its stubs
+    figure = blank_figure(*size, layout="none", dpi=DPI)
     # Axes that cover the whole figure, in pixels, with the origin at the top left corner of the first head.
-    axes = figure.add_axes((0, 0, 1, 1))
+    axes = figure.add_axes((0, 0, 1, 1), axes_class=_Heads, font=font)
     axes.set_axis_off()
     axes.set(xlim=(-left, figure_width - left), ylim=(figure_height - top, -top), autoscale_on=False)
     image = _draw_weights(axes, layers, grid)
     if several_layers:
-        _name_layers(axes, grid, -(left - TITLE - names))
+        _name_layers(axes, grid, -(left - TITLE - names), font)
     elif not single_head:
         _name_heads(axes, grid, layers.shape[1])
     _write_words(axes, grid, len(layers) * layers.shape[1], rows, columns, vertical=vertical)
-    axes.text(-left + PAD, height / 2, QUERY, ha="left", va="center", rotation=90, fontsize="larger")
-    axes.text(width / 2, height + under, KEY, ha="center", va="top", fontsize="larger")
+    axes.text(-left + PAD, height / 2, QUERY, ha="left", va="center", rotation=90, size=LARGER)
+    axes.text(width / 2, height + under, KEY, ha="center", va="top", size=LARGER)
     bottom = height + under + TITLE + PAD / 2
     for number, line in enumerate(lines):
         axes.text(-left + PAD, bottom + number * LINE, line, va="top", color=REMARK_COLOUR, gid="remark")
@@ -96,8 +104,24 @@ def draw_heads(
     bar_height = min(height, 300)
     x, y = (left + width + 14) / figure_width, (figure_height - top - bar_height) / figure_height
     bar = figure.add_axes((x, y, 12 / figure_width, bar_height / figure_height))
-    figure.colorbar(image, cax=bar, label=WEIGHT)
+    figure.colorbar(image, cax=bar).outline.set_edgecolor(BLACK)
+    in_style(bar)
+    bar.tick_params(labelsize=SIZE)
+    bar.set_ylabel(WEIGHT, fontsize=SIZE, color=BLACK)
     return figure
+
+
+class _Heads(Panel):
+    """Axes on which everything is written in one font, unless another size is wanted."""
+
+    def __init__(self, *args: Any, font: FontProperties, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._font = font
+
+    def text(self, *args: Any, size: int | float = SIZE, **kwargs: Any) -> Text:
+        font = self._font.copy()
+        font.set_size(size)
+        return super().text(*args, fontproperties=font, **kwargs)
 
 
 def _draw_weights(axes: Axes, layers: np.ndarray, grid: "_Grid") -> AxesImage:
@@ -207,9 +231,9 @@ def _thinned(words: list[str], pitch: float) -> dict[float, str]:
     return {(number + 0.5) * pitch: words[number] for number in range(0, len(words), step)}
 
 
-def _max_width(words: Iterable[str]) -> int:
+def _max_width(words: Iterable[str], font: FontProperties) -> int:
     """The width of the widest word, in pixels."""
-    renderer, font = RendererAgg(1, 1, DPI), FontProperties()
+    renderer = RendererAgg(1, 1, DPI)
     return math.ceil(max((renderer.get_text_width_height_descent(word, font, False)[0] for word in words), default=0))
 
 
@@ -224,7 +248,7 @@ def _write_numbers(axes: Axes, layers: np.ndarray, grid: _Grid) -> None:
                 f"{weight:.2f}",
                 ha="center",
                 va="center",
-                fontsize=8,
+                size=8,
                 color="white" if weight > half else "black",
                 gid="weight",
             )
@@ -236,11 +260,11 @@ def _name_heads(axes: Axes, grid: _Grid, heads: int) -> None:
         axes.text(x, y - 3, HEAD.format(number=number), va="bottom")
 
 
-def _name_layers(axes: Axes, grid: _Grid, left: int) -> None:
+def _name_layers(axes: Axes, grid: _Grid, left: int, font: FontProperties) -> None:
     for layer in range(grid.rows):
         _, y = grid.corner(layer * grid.columns)
         axes.text(left, y + grid.head[0] / 2, LAYER.format(number=layer), ha="right", va="center")
-    name = HEAD if grid.head[1] >= _max_width([HEAD.format(number=grid.columns)]) else "{number}"
+    name = HEAD if grid.head[1] >= _max_width([HEAD.format(number=grid.columns)], font) else "{number}"
     for head in range(grid.columns):
         x, _ = grid.corner(head)
         axes.text(x + grid.head[1] / 2, -3, name.format(number=head), ha="center", va="bottom")

@@ -8,12 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from learnkit.plots.style import styled
+from learnkit.plots.style import PANELS, blank_figure
 
 MISTAKE = "is {label}\nsays {prediction}\n({probability:.2f})"
 
 
-@styled
 def image_grid(
     images: Float[Tensor, "images height width"], captions: Sequence[str] | None = None, columns: int = 10
 ) -> Figure:
@@ -40,8 +39,8 @@ def image_grid(
     rows = math.ceil(len(images) / columns)
     lines = 0 if captions is None else 1 + max(caption.count("\n") for caption in captions)
     width = min(7.5 / columns, 2)
-    figure = Figure(figsize=(width * columns, (width + 0.17 * lines) * rows))
-    for position, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+    figure = blank_figure(width * columns, (width + 0.17 * lines) * rows)
+    for position, axes in enumerate(figure.subplots(rows, columns, squeeze=False, **PANELS).flat):
         axes.set_axis_off()
         if position < len(images):
             draw_image(axes, images[position], captions[position] if captions is not None else "")

@@ -9,11 +9,12 @@ import seaborn
 from matplotlib.figure import Figure
 
 from learnkit.errors import unknown
-from learnkit.plots.style import styled
+from learnkit.plots.style import BLACK, PANELS, blank_figure, in_style
 from learnkit.study.comparison import mean_interval
 
 COLOURS = "colorblind"
 MAX_CURVES = 10  # the number of colours that can be distinguished
+STRIP_COLOUR = "#1F77B4"
 LEGEND_COLUMNS = 2
 
 CURVES_TITLE = "mean with its 95% interval over {seeds}"
@@ -23,7 +24,6 @@ ONE_SEED, SEEDS, RANGE_OF_SEEDS = "1 seed", "{fewest} seeds", "{fewest} to {most
 NO_VALUE, NUMBER = "no {name}", "{name} {value}"
 
 
-@styled
 def study_curves(table: pd.DataFrame, metric: str = "validation_accuracy") -> Figure:
     """A metric of each epoch, with a curve for each setting: the mean over seeds in a band, its 95% interval.
 
@@ -49,8 +49,8 @@ def study_curves(table: pd.DataFrame, metric: str = "validation_accuracy") -> Fi
             "with table[table['learning_rate'] == 0.1]."
         )
     lines = math.ceil(len(settings) / LEGEND_COLUMNS)
-    figure = Figure(figsize=(7.5, 3.3 + 0.21 * lines))
-    axes = figure.subplots()
+    figure = blank_figure(7.5, 3.3 + 0.21 * lines)
+    axes = figure.subplots(**PANELS)
     seaborn.lineplot(
         rows,
         x="epoch",
@@ -70,11 +70,18 @@ def study_curves(table: pd.DataFrame, metric: str = "validation_accuracy") -> Fi
     axes.locator_params(axis="x", integer=True)
     handles, labels = axes.get_legend_handles_labels()
     axes.legend().remove()
-    figure.legend(handles, labels, loc="outside lower left", ncols=LEGEND_COLUMNS, fontsize="small")
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower left",
+        ncols=LEGEND_COLUMNS,
+        fontsize="small",
+        frameon=False,
+        labelcolor=BLACK,
+    )
     return figure
 
 
-@styled
 def metric_strip(table: pd.DataFrame, metric: str = "validation_accuracy") -> Figure:
     """A metric at the end of each run: a point for each seed, a row for each setting, a line at the mean.
 
@@ -82,9 +89,11 @@ def metric_strip(table: pd.DataFrame, metric: str = "validation_accuracy") -> Fi
     """
     rows = _last_rows(_with_settings(table, metric))
     settings = list(rows["setting"].unique())
-    figure = Figure(figsize=(7.5, 1 + 0.35 * len(settings)))
-    axes = figure.subplots()
-    seaborn.stripplot(rows, x=metric, y="setting", order=settings, jitter=False, alpha=0.6, size=6, ax=axes)
+    figure = blank_figure(7.5, 1 + 0.35 * len(settings))
+    axes = figure.subplots(**PANELS)
+    seaborn.stripplot(
+        rows, x=metric, y="setting", order=settings, jitter=False, alpha=0.6, size=6, color=STRIP_COLOUR, ax=axes
+    )
     means = rows.groupby("setting")[metric].mean()
     axes.plot(means[settings], range(len(settings)), "|", color="black", markersize=16, markeredgewidth=1.5)
     axes.set(xlabel=_label(metric), ylabel=None, title=STRIP_TITLE.format(seeds=_seeds(rows)))
@@ -94,7 +103,6 @@ def metric_strip(table: pd.DataFrame, metric: str = "validation_accuracy") -> Fi
     return figure
 
 
-@styled
 def width_heatmap(table: pd.DataFrame, metric: str = "validation_accuracy") -> Figure:
     """A metric at the end of the runs, by the widths of two hidden layers: the mean over seeds.
 
@@ -122,11 +130,14 @@ def width_heatmap(table: pd.DataFrame, metric: str = "validation_accuracy") -> F
     if rows.duplicated(["first", "second", "seed"]).any():
         raise ValueError("Nets of the same widths differ in other ways; choose, as in table[table['epochs'] == 5].")
     means = rows.pivot_table(index="second", columns="first", values=metric).sort_index(ascending=False)
-    figure = Figure(figsize=(2.2 + 0.75 * means.shape[1], 1.6 + 0.5 * means.shape[0]))
-    axes = figure.subplots()
+    figure = blank_figure(2.2 + 0.75 * means.shape[1], 1.6 + 0.5 * means.shape[0])
+    axes = figure.subplots(**PANELS)
     seaborn.heatmap(
         means, annot=True, fmt=".3f", cmap="Blues", linewidths=0.5, cbar_kws={"label": _label(metric)}, ax=axes
     )
+    bar = axes.collections[0].colorbar
+    in_style(bar.ax)
+    bar.outline.set_edgecolor(BLACK)
     axes.set(xlabel="width of layer 1", ylabel="width of layer 2", title=HEATMAP_TITLE.format(seeds=_seeds(rows)))
     axes.tick_params(length=0)
     axes.tick_params(axis="y", rotation=0)

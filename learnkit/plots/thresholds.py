@@ -7,14 +7,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from learnkit import metrics
-from learnkit.plots.style import BLUE, GREY, ORANGE, VERMILION, styled
+from learnkit.plots.style import BLUE, GREY, ORANGE, PANELS, VERMILION, blank_figure
 
 BINS = 60
 COUNTS = "TP {tp:,}   FP {fp:,}   FN {fn:,}   TN {tn:,}"
 THRESHOLD = "threshold {threshold:g}"
 
 
-@styled
 def threshold_curves(
     scores: Float64[Tensor, " items"],
     labels: Int64[Tensor, " items"],
@@ -47,8 +46,8 @@ def threshold_curves(
     matrices = metrics.confusion_matrix_at_thresholds(labels, scores, thresholds)
     precision = metrics.precision(matrices, average=None, zero_division=math.nan)[:, 1]
     true_negative_rate, recall = metrics.recall(matrices, average=None).T
-    figure = Figure(figsize=(7.5, 5))
-    panels = figure.subplot_mosaic([["scores", "scores"], ["precision", "roc"]])
+    figure = blank_figure(7.5, 5)
+    panels = figure.subplot_mosaic([["scores", "scores"], ["precision", "roc"]], **PANELS)
 
     axes = panels["scores"]
     limits = (scores.min().item(), scores.max().item())
