@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
@@ -32,6 +33,11 @@ DISTRIBUTION = "learnkit-course"  # as it is installed; what the package index c
 STRANGER = (
     "The package learnkit {version} from the package index is installed. It is somebody else's and not this course, "
     "which is called {ours}, and both write into the folder learnkit of this Python."
+)
+POLICY = (
+    "The Jupyter server at {url} sends a content policy under which the labs stay empty: it does not permit blob: as a "
+    "source of scripts, from which Jupyter loads the widgets of the anywidget package. Add blob: to {directive} where "
+    "the policy is set, which is now: {policy}"
 )
 
 
@@ -153,6 +159,41 @@ def _origin() -> str:
     return f'{editable}"{origin.get("url", "PATH OR ADDRESS OF THE COURSE")}"'
 
 
+def forbidding_policies() -> Iterator[Diagnosis]:
+    """What to do about each running Jupyter server with a content policy that keeps widgets out of its pages.
+
+    A policy that somebody between the server and the browser adds, such as a proxy, is not seen here.
+    """
+    try:
+        import requests
+        from jupyter_server.serverapp import list_running_servers
+    except ImportError:  # learnkit is installed without its extra "lab"
+        return
+    session = requests.Session()
+    session.trust_env = False  # no proxy
+    for server in list_running_servers():
+        try:
+            answer = session.get(f"{server['url']}login", allow_redirects=False, timeout=5)
+        except OSError:  # it answers no more, or not over HTTP
+            continue
+        for policy in answer.headers.get("Content-Security-Policy", "").split(","):
+            if directive := directive_without_blob(policy):
+                yield Diagnosis(POLICY.format(url=server["url"], directive=directive, policy=policy.strip()))
+
+
+def directive_without_blob(policy: str) -> str | None:
+    """The directive of a content policy that forbids scripts from ``blob:``; None if they are permitted.
+
+    The rules are those of the W3C's Content Security Policy Level 3, section 6.8 (https://www.w3.org/TR/CSP3/).
+    """
+    parts = [part.split() for part in policy.lower().split(";")]
+    for directive in ("script-src-elem", "script-src", "default-src"):  # the first that there is decides
+        for part in parts:
+            if part[:1] == [directive]:
+                return None if "blob:" in part else directive
+    return None
+
+
 def driver_cuda_version() -> str | None:
     """The newest CUDA that the NVIDIA driver supports, such as ``"12.4"``; None without a working driver."""
     program = shutil.which("nvidia-smi")
@@ -201,6 +242,7 @@ def examine() -> str:
     lines.append(f"Networks are trained on: {choose_device()}")
     if diagnosis := why_no_gpu():
         lines.append(str(diagnosis))
+    lines += map(str, forbidding_policies())
     return "\n".join(lines)
 
 

@@ -1,9 +1,12 @@
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
 import torch
+from jupyter_server import serverapp
 
 from learnkit import doctor
 
@@ -134,6 +137,69 @@ def test_the_examination_is_printed_on_the_command_line():
     answer = subprocess.run([sys.executable, "-m", "learnkit.doctor"], capture_output=True, text=True, check=True)
     assert f"torch {torch.__version__}".split("+")[0] in answer.stdout
     assert "Networks are trained on: " in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("policy", "directive"),
+    [
+        ("", None),
+        ("frame-ancestors 'self'; report-uri /api/security/csp-report", None),  # which is Jupyter's own
+        ("script-src 'self' blob:", None),
+        ("default-src 'none'; SCRIPT-SRC-ELEM BLOB:; script-src 'self';", None),
+        ("default-src *; img-src blob:", "default-src"),  # for a content policy, * does not mean blob:
+        ("default-src blob:;script-src 'self'", "script-src"),
+        ("script-src-elem 'self'; script-src blob:", "script-src-elem"),
+        ("script-src 'self'; script-src blob:", "script-src"),  # the second is ignored
+    ],
+)
+def test_a_policy_under_which_no_widget_loads_is_known_by_its_directive(policy, directive):
+    assert doctor.directive_without_blob(policy) == directive
+
+
+@pytest.fixture
+def servers(monkeypatch):
+    """Jupyter servers that answer with these content policies, and one that answers no more."""
+
+    def make(*policies):
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self):
+                number = int(self.path.split("/")[1])
+                self.send_response(302)
+                self.send_header("Location", "http://127.0.0.1:1/somewhere/else")
+                self.send_header("Content-Security-Policy", policies[number])
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        started.append(server)
+        places = [f"http://127.0.0.1:{server.server_port}/{number}/" for number in range(len(policies))]
+        urls = ["http://127.0.0.1:1/", "http+unix://%2Ftmp%2Fsocket/", *places]
+        monkeypatch.setattr(serverapp, "list_running_servers", lambda: iter([{"url": url} for url in urls]))
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        return places
+
+    started: list[ThreadingHTTPServer] = []
+    yield make
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+def test_each_running_server_with_such_a_policy_is_named(servers):
+    places = servers("frame-ancestors 'self'", "img-src data:, script-src 'self'; img-src *", "script-src blob:")
+    (found,) = doctor.forbidding_policies()
+    assert f"The Jupyter server at {places[1]} " in found.sentence
+    assert "Add blob: to script-src " in found.sentence
+    assert found.sentence.endswith(": script-src 'self'; img-src *")
+    assert str(found) in doctor.examine()
+
+
+def test_without_jupyter_there_is_no_policy_to_ask_for(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jupyter_server.serverapp", None)
+    assert list(doctor.forbidding_policies()) == []
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ INSTALL_MORE = (
     "environment made from environment.yml."
 )
 CPU = "take PyTorch without CUDA, which saves about 5 GB of disk on Linux"
-DOCTOR = "Say why no GPU is used, or why an import fails, and which command fixes it."
+DOCTOR = "Say why no GPU is used, an import fails or labs stay empty, and what to do about it."
 
 INSTALLING = "Installing into {venv}. PyTorch is large; a first time takes some minutes."
 ALL_INSTALLED = "Everything is installed. Start the course with: {program} lab"

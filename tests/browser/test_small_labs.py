@@ -1,5 +1,6 @@
 """ThresholdLab and DrawLab as a learner sees them, in a notebook of their own."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -8,6 +9,7 @@ import pytest
 from learner import choose_theme, overflowing, run_all, save, scroll_to
 from playwright.sync_api import Locator, Page, expect
 
+from learnkit import doctor
 from tools.jupyterlab import choose, open_notebook, write_notebook
 
 THRESHOLD = """\
@@ -239,3 +241,26 @@ def test_the_right_thing_is_seen_with_a_kernel_without_one_and_after_a_reload(pa
         words = output.get_by_text("Error displaying widget")  # JupyterLab's, which nobody should see
         expect(words).to_have_css("font-size", "0px")
     page.screenshot(path=screenshots / "small_labs_reopened.png")
+
+
+POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: ws:; "
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", [POLICY, POLICY + "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:"])
+def test_a_lab_needs_the_content_policy_that_the_doctor_asks_for(page, lab, policy):
+    page.add_init_script(f"""document.addEventListener("DOMContentLoaded", () => {{
+      const meta = Object.assign(document.createElement("meta"), {{ content: {json.dumps(policy)} }})
+      meta.httpEquiv = "Content-Security-Policy"
+      document.head.append(meta)
+    }})""")
+    name = write_notebook(lab, f"policy_{'blob' in policy}.ipynb", [THRESHOLD])
+    refused = []
+    page.on("console", lambda message: refused.append(message.text))
+    open_notebook(page, lab, name)
+    run_all(page, lab.folder / name)
+    permitted = doctor.directive_without_blob(policy) is None
+    if not permitted:
+        page.wait_for_timeout(3000)
+    expect(page.locator(".jp-Cell-outputArea .lk-curves")).to_have_count(4 if permitted else 0)
+    assert any("blob:" in text and "Content Security Policy" in text for text in refused) == (not permitted)
