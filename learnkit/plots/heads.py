@@ -30,6 +30,7 @@ NAME = 24  # the space above a head for its name
 GAP = 10  # between heads
 PAD = 6
 BAR = 95  # the width of the colour bar with its numbers
+STEP = 28  # from one of these numbers to the next, at least
 MIN_WIDTH = 400  # of a figure with remarks below the heads
 COLUMNS = 4  # heads of one layer side by side, unless there are very many
 REMARK_COLOUR = "#B00020"
@@ -107,6 +108,7 @@ def draw_heads(
     figure.colorbar(image, cax=bar).outline.set_edgecolor(BLACK)
     in_style(bar)
     bar.tick_params(labelsize=SIZE)
+    bar.locator_params(nbins=min(max(1, bar_height // STEP), 9))
     bar.set_ylabel(WEIGHT, fontsize=SIZE, color=BLACK)
     return figure
 
