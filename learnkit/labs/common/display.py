@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -58,7 +59,8 @@ class Display:
         self._draw, self._fail = draw, fail
         self._id = f"learnkit-{self._box.model_id}"
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._is_waiting = False  # to draw it when it is due
 
     def show(self) -> None:
         """Show it, once more if it is shown already."""
@@ -73,31 +75,29 @@ class Display:
 
     def renew(self) -> None:
         """Renew the still picture once this has not been called for a moment: drawing is slow. From any thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._renew_later)
+        self._due = time.monotonic() + SECONDS_OF_REST
+        if self._loop is not None and not self._loop.is_closed() and not self._is_waiting:
+            self._is_waiting = True
+            self._loop.call_soon_threadsafe(self._renew_when_due)
 
     def close(self) -> None:
         """Close the view, and draw no more."""
-        loop, self._loop = self._loop, None
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._cancel)
+        self._loop = None
         self._box.close()
         self._box.layout.close()
 
-    def _renew_later(self) -> None:
-        self._cancel()
-        if self._loop is not None:
-            self._waiting = self._loop.call_later(SECONDS_OF_REST, self._renew_now)
-
-    def _renew_now(self) -> None:
+    def _renew_when_due(self) -> None:
+        if self._loop is None:  # it was closed
+            return
+        left = self._due - time.monotonic()
+        if left > 0:
+            self._loop.call_later(left, self._renew_when_due)
+            return
+        self._is_waiting = False
         try:
             update_display(_png(self._draw()), raw=True, display_id=self._id)
         except Exception as error:  # nobody waits for it who could be told otherwise
             self._fail(error)
-
-    def _cancel(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
 
 
 def _png(figure: Figure) -> dict[str, str]:
