@@ -1,6 +1,6 @@
 // The sum that made a cell, written out.
 
-import { make } from "../common/dom.js";
+import { fill, make } from "../common/dom.js";
 import { column, written } from "./attend.js";
 
 // Sentences, in parts between which words and numbers stand.
@@ -13,7 +13,6 @@ const REMARK = " (of each, {less} is taken off, which changes no weight)";
 export const isolated = (word) => make("bdi", {}, word);
 
 const term = (kind, number) => make("span", { class: kind }, written(number));
-const fillIn = (text, fields) => text.replace(/\{(\w+)\}/g, (_, name) => fields[name]);
 
 function products(as, bs) {
   return as.flatMap((a, i) => {
@@ -27,7 +26,7 @@ export function sumOf({ name, i, j }, numbers, words, settings) {
   const word = (k) => isolated(words[k] ?? ""), value = numbers[name][i][j];
   const result = make("b", {}, written(value, 3)), pair = ["“", word(i), "” → “", word(j), "” = "];
   const ofWord = (k, place) => {
-    const [before, after, why] = OF_WORD.map((text) => fillIn(text, { name, place: place + 1 }));
+    const [before, after, why] = OF_WORD.map((text) => fill(text, { name, place: place + 1 }));
     return [before, word(k), after, result, why];
   };
   switch (name) {
@@ -39,7 +38,7 @@ export function sumOf({ name, i, j }, numbers, words, settings) {
         ? [BLOCKED[0], word(i), BLOCKED[1], word(j), BLOCKED[2], written(numbers.scores[i][j] / settings.divisor)]
         : [SCALED, ...pair, term("of-row", numbers.scores[i][j]), " / ", settings.divided, " = ", result];
     case "weights": return weight(numbers.scaled[i], j, pair, result);
-    default: return [OUTPUT[0], word(i), fillIn(OUTPUT[1], { place: j + 1 }), ...products(numbers.weights[i], column(numbers.value, j)), " = ", result];
+    default: return [OUTPUT[0], word(i), fill(OUTPUT[1], { place: j + 1 }), ...products(numbers.weights[i], column(numbers.value, j)), " = ", result];
   }
 }
 
@@ -48,7 +47,7 @@ function weight(scaled, j, pair, result) {
   const less = most > 20 || most < -20 ? most : 0; // where e to that power would be too large or small to be read
   const power = (x) => [make("i", {}, "e"), make("sup", {}, term("of-row", x - less))];
   const sum = scaled.reduce((total, x) => total + Math.exp(x - less), 0);
-  const remark = less ? [fillIn(REMARK, { less: written(less) })] : [];
+  const remark = less ? [fill(REMARK, { less: written(less) })] : [];
   return [WEIGHT, ...pair, ...power(scaled[j]), " / (", ...scaled.flatMap((x, k) => [k ? " + " : "", ...power(x)]), ") = ",
     `${written(Math.exp(scaled[j] - less), 3)} / ${written(sum, 3)} = `, result, ...remark];
 }

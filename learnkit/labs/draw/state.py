@@ -57,7 +57,7 @@ class DrawState(State):
         self.images: Float32[Tensor, "kept 28 28"] = torch.zeros(0, SIDE, SIDE)
         self.labels: Int64[Tensor, " kept"] = torch.zeros(0, dtype=torch.int64)
         self.image: Float32[Tensor, "28 28"] = torch.zeros(SIDE, SIDE)
-        self._gallery_of: tuple[int, ...] = ()
+        self._gallery_of: list[int] | None = None  # the versions of the nets' weights
         self._gallery: dict[str, Any] = {}
         super().__init__({"strokes": Drawing()})
         for name, model in self.models.items():
@@ -86,6 +86,7 @@ class DrawState(State):
         self._check_not_empty()
         self.images = torch.cat([self.images, self.image[None]])
         self.labels = torch.cat([self.labels, torch.tensor([label])])
+        self._gallery_of = None
 
     def remove(self, number: int) -> None:
         """Take a drawing out of the gallery; 0 is the first."""
@@ -93,6 +94,7 @@ class DrawState(State):
             raise ValueError(f"There is no drawing {number}; {len(self.labels)} are kept, counted from 0.")
         others = torch.arange(len(self.labels)) != number
         self.images, self.labels = self.images[others], self.labels[others]
+        self._gallery_of = None
 
     def save(self, path: str | Path | None = None) -> Path:
         """Write the drawing, as the models get it, into a PNG of 28 × 28 pixels: paper is 0, ink 255, as in MNIST.
@@ -156,9 +158,9 @@ class DrawState(State):
     @property
     def gallery(self) -> dict[str, Any]:
         """The kept drawings and what was said to them; asked anew only if the nets have learned since."""
-        versions = (parameter._version for model in self.models.values() for parameter in model.parameters())
-        if self._gallery_of != (key := (id(self.images), *versions)):
-            self._gallery_of = key
+        versions = [parameter._version for model in self.models.values() for parameter in model.parameters()]
+        if self._gallery_of != versions:
+            self._gallery_of = versions
             rows = self.table.to_dict("records")
             pictures = [_pixels(image).flatten().tolist() for image in self.images]
             self._gallery = {
