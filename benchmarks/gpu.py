@@ -136,7 +136,7 @@ def redraws() -> list[str]:
         watched, alone = (labs.TrainingLab(epochs=1_000, batch_size=batch_size, device="cuda") for _ in range(2))
 
         def draw(*_: object, lab: labs.TrainingLab = watched, sent: list[float] = sent) -> None:
-            lab._drawn = lab._number
+            lab._link._drawn = lab._link._number
             sent.append(time.perf_counter())
 
         watched.send = draw

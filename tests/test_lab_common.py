@@ -20,13 +20,13 @@ from matplotlib.figure import Figure
 from pages import Page, until
 
 from learnkit import labs
-from learnkit.labs.common import display
-from learnkit.labs.common import lab as lab_module
+from learnkit.labs.common import display, link
 from learnkit.labs.common.curves import POINTS, in_blocks, thinned
 from learnkit.labs.common.esm import esm
-from learnkit.labs.common.lab import FAR, NEAR, Lab, LabThatTrains
-from learnkit.labs.common.settings import Choice, Integer, InvalidSetting, Number, Positive
+from learnkit.labs.common.lab import Lab, LabThatTrains
+from learnkit.labs.common.link import FAR, NEAR
 from learnkit.labs.common.state import State, StateThatTrains, computed_on
+from learnkit.labs.common.validation import Choice, Integer, InvalidSetting, Number, Positive
 
 LABS = Path(labs.__file__).parent
 
@@ -192,7 +192,7 @@ def test_what_is_refused_is_said_beside_its_control_until_something_else_is_done
 def test_a_page_presses_what_the_lab_has_for_it_and_nothing_else(lab):
     page = Page(lab)
     page.press("close")
-    page.press("_receive", {})
+    page.press("_obey", {}, None)
     assert lab.comm is not None
     page.press("train", 5)
     lab.wait()
@@ -206,9 +206,9 @@ def test_a_press_takes_along_what_was_changed_before_it(lab):
 
 
 def test_a_few_frames_are_under_way_and_no_more_until_some_are_drawn(lab, monkeypatch):
-    monkeypatch.setattr(lab_module, "SECONDS_BETWEEN_FRAMES", 0)
-    monkeypatch.setattr(lab_module, "SECONDS_TO_NEAR", 0)
-    monkeypatch.setattr(lab_module, "PATIENCE", 1_000)
+    monkeypatch.setattr(link, "SECONDS_BETWEEN_FRAMES", 0)
+    monkeypatch.setattr(link, "SECONDS_TO_NEAR", 0)
+    monkeypatch.setattr(link, "PATIENCE", 1_000)
     page = Page(lab)
     lab.train(10**9)
     until(lambda: len(page.messages) == 2 * FAR)
@@ -226,8 +226,8 @@ def test_a_few_frames_are_under_way_and_no_more_until_some_are_drawn(lab, monkey
 
 
 def test_a_page_that_does_not_answer_is_sent_a_frame_now_and_then(lab, monkeypatch):
-    monkeypatch.setattr(lab_module, "SECONDS_BETWEEN_FRAMES", 0)
-    monkeypatch.setattr(lab_module, "PATIENCE", 0.01)
+    monkeypatch.setattr(link, "SECONDS_BETWEEN_FRAMES", 0)
+    monkeypatch.setattr(link, "PATIENCE", 0.01)
     page = Page(lab)
     lab.train(10**9)
     until(lambda: len(page.messages) > 3 * FAR)
@@ -235,15 +235,15 @@ def test_a_page_that_does_not_answer_is_sent_a_frame_now_and_then(lab, monkeypat
 
 
 def test_a_page_that_draws_soon_is_asked_less_often_and_one_that_is_far_again_more_often(lab, monkeypatch):
-    monkeypatch.setattr(lab_module, "SECONDS_BETWEEN_FRAMES", 0)
-    monkeypatch.setattr(lab_module, "PATIENCE", 1_000)
-    monkeypatch.setattr(lab_module, "SECONDS_TO_NEAR", 1_000)
+    monkeypatch.setattr(link, "SECONDS_BETWEEN_FRAMES", 0)
+    monkeypatch.setattr(link, "PATIENCE", 1_000)
+    monkeypatch.setattr(link, "SECONDS_TO_NEAR", 1_000)
     page = Page(lab)
     lab.train(10**9)
     until(lambda: len(page.messages) == 2 * FAR)
     page.draw()
     until(lambda: len(page.messages) == 2 * FAR + 2 * NEAR)
-    monkeypatch.setattr(lab_module, "SECONDS_TO_NEAR", 0)
+    monkeypatch.setattr(link, "SECONDS_TO_NEAR", 0)
     page.draw()
     until(lambda: len(page.messages) == 2 * FAR + 2 * NEAR + 2 * FAR)
 

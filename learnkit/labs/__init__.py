@@ -5,7 +5,7 @@ use is in `common`.
 """
 
 from learnkit.labs.attention.lab import AttentionLab
-from learnkit.labs.common.settings import Choice, Integer, Positive
+from learnkit.labs.common.validation import Choice, Integer, Positive
 from learnkit.labs.draw.lab import DrawLab
 from learnkit.labs.threshold.lab import ThresholdLab
 from learnkit.labs.training.lab import TrainingLab

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from learnkit.labs.common.settings import Choice, Field, Integer, InvalidSetting, Number
 from learnkit.labs.common.state import State
+from learnkit.labs.common.validation import Choice, Field, Integer, InvalidSetting, Number
 from learnkit.models import MultiHeadAttention
 from learnkit.models.attention import causal_mask, scaled_dot_product_attention
 from learnkit.plots.words import readable

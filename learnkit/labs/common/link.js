@@ -1,4 +1,4 @@
-// The page's end of the link to the kernel; lab.py has the other. There is one for each model, however many views.
+// The page's end of the link to the kernel; link.py has the other. There is one for each model, however many views.
 //
 //   page → kernel   {hello}                                      I have nothing yet
 //                   {page, number, change, press: [name, …]}     what a person did; of changes, the newest wins

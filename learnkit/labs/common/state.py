@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from learnkit.labs.common.runner import explained
-from learnkit.labs.common.settings import Field, validated
+from learnkit.labs.common.validation import Field, validated
 
 Settings = Mapping[str, Any]  # a value for each field; they never change, others take their place
 

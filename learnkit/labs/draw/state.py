@@ -15,8 +15,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from learnkit.errors import check_whole_number
-from learnkit.labs.common.settings import Field, InvalidSetting
 from learnkit.labs.common.state import State
+from learnkit.labs.common.validation import Field, InvalidSetting
 from learnkit.labs.draw.raster import CANVAS, PEN, SIDE, as_mnist, inked
 
 CLASSES = 10

@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float64, Int64, Integer, Real
 from torch import Tensor
 
 from learnkit import metrics
-from learnkit.labs.common.settings import Field, InvalidSetting, Number
 from learnkit.labs.common.state import State
+from learnkit.labs.common.validation import Field, InvalidSetting, Number
 
 POSITIONS = 200  # of the slider, at least
 PRECISIONS = {torch.float16: "float16", torch.bfloat16: "bfloat16", torch.float32: "float32"}

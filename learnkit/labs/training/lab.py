@@ -12,7 +12,7 @@ from learnkit import plots
 from learnkit.data import LabelledImages
 from learnkit.labs.common.esm import css, esm
 from learnkit.labs.common.lab import LabThatTrains
-from learnkit.labs.common.settings import Field
+from learnkit.labs.common.validation import Field
 from learnkit.labs.training.frame import progress
 from learnkit.labs.training.state import TrainingState
 from learnkit.run import Run

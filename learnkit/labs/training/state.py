@@ -12,11 +12,11 @@ from torch import nn
 from learnkit import doctor, models
 from learnkit.data import LabelledImages
 from learnkit.labs.common.runner import Steps
-from learnkit.labs.common.settings import Field, in_words
 from learnkit.labs.common.state import Settings, StateThatTrains
-from learnkit.labs.training.expectation import ANSWERS, Expectation
+from learnkit.labs.common.validation import Field, in_words
+from learnkit.labs.training.experiments import ANSWERS, PRESETS, Expectation, preset
 from learnkit.labs.training.frame import Pin, RunFrames
-from learnkit.labs.training.setup import FULLY_CONNECTED, PRESETS, all_fields, packaged_data, preset, with_held_out
+from learnkit.labs.training.settings import FULLY_CONNECTED, all_fields, packaged_data, with_held_out
 from learnkit.run import Run
 from learnkit.training import Training
 

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from learnkit.labs.common.settings import Choice, Field, Integer, Positive
 from learnkit.labs.common.state import Settings
+from learnkit.labs.common.validation import Choice, Field, Integer, Positive
 from learnkit.models import TinyTransformer
 from learnkit.threads import number_for, using
 

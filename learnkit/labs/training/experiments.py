@@ -1,12 +1,31 @@
-"""What do you expect? Asked before an experiment runs, and answered when it has run."""
+"""The experiments of the notes; and what a person expects of one, asked before it runs and answered when it has run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from learnkit.errors import unknown
+
+# The notes trained on all 60,000 images.
+NOTES = {"activation": None, "optimizer": "sgd", "learning_rate": 0.01, "batch_size": 200, "seed": 0, "train_on": "all"}
+NARROW = ((1, 256), (1, 2048), (4, 256), (4, 2048), (256, 1))
+DEPTHS = ((128,), (128, 256), (128, 256, 256), (128, 256, 256, 1024))
+PRESETS: dict[str, dict[str, Any]] = {
+    **{",".join(map(str, hidden)): {**NOTES, "hidden": hidden, "epochs": 20} for hidden in NARROW + DEPTHS},
+    **{f"{epochs} epochs": {**NOTES, "hidden": (128, 256), "epochs": epochs} for epochs in (5, 20, 200)},
+}
 
 ANSWERS = ("better", "about the same", "worse")
 QUESTION = "{preset}: what do you expect, compared with the run before (accuracy {accuracy:.3f})?"
 THE_SAME = 0.01  # accuracies that differ by no more than this are about the same
+
+
+def preset(name: str, presets: Mapping[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """A preset's plain name and its settings; ``"(1, 2048)"`` is the same as ``"1,2048"``."""
+    plain = name.strip("()").replace(", ", ",")
+    if plain not in presets:
+        raise unknown("preset", name, presets)
+    return plain, presets[plain]
 
 
 @dataclass(frozen=True)

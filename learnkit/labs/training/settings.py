@@ -1,4 +1,4 @@
-"""What can be chosen in a TrainingLab, and the experiments of the notes."""
+"""What can be chosen in a TrainingLab, and the data that it trains on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,8 +9,7 @@ import torch
 
 from learnkit import doctor
 from learnkit.data import LabelledImages, load
-from learnkit.errors import unknown
-from learnkit.labs.common.settings import Choice, Field, Integer, InvalidSetting, Positive, in_words
+from learnkit.labs.common.validation import Choice, Field, Integer, InvalidSetting, Positive, in_words
 from learnkit.training import OPTIMIZERS
 
 MAX_LAYERS = 6
@@ -45,15 +44,6 @@ class HiddenSizes(Field):
 ACTIVATIONS = {"none": None, "ReLU": "relu", "tanh": "tanh", "GELU": "gelu", "sigmoid": "sigmoid"}
 FULLY_CONNECTED: dict[str, Field] = {"hidden": HiddenSizes((128, 256)), "activation": Choice(None, ACTIVATIONS)}
 NAMES_OF_OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
-
-# The notes trained on all 60,000 images.
-NOTES = {"activation": None, "optimizer": "sgd", "learning_rate": 0.01, "batch_size": 200, "seed": 0, "train_on": "all"}
-NARROW = ((1, 256), (1, 2048), (4, 256), (4, 2048), (256, 1))
-DEPTHS = ((128,), (128, 256), (128, 256, 256), (128, 256, 256, 1024))
-PRESETS: dict[str, dict[str, Any]] = {
-    **{",".join(map(str, hidden)): {**NOTES, "hidden": hidden, "epochs": 20} for hidden in NARROW + DEPTHS},
-    **{f"{epochs} epochs": {**NOTES, "hidden": (128, 256), "epochs": epochs} for epochs in (5, 20, 200)},
-}
 
 
 def training_fields(data: LabelledImages) -> dict[str, Field]:
@@ -92,14 +82,6 @@ def usable_devices() -> list[str]:
     """The best one first."""
     best = doctor.choose_device().type
     return [best] if best == "cpu" else [best, "cpu"]
-
-
-def preset(name: str, presets: Mapping[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """A preset's plain name and its settings; ``"(1, 2048)"`` is the same as ``"1,2048"``."""
-    plain = name.strip("()").replace(", ", ",")
-    if plain not in presets:
-        raise unknown("preset", name, presets)
-    return plain, presets[plain]
 
 
 @cache
