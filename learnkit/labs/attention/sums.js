@@ -38,7 +38,9 @@ export function sumOf({ name, i, j }, numbers, words, settings) {
         ? [BLOCKED[0], word(i), BLOCKED[1], word(j), BLOCKED[2], written(numbers.scores[i][j] / settings.divisor)]
         : [SCALED, ...pair, term("of-row", numbers.scores[i][j]), " / ", settings.divided, " = ", result];
     case "weights": return weight(numbers.scaled[i], j, pair, result);
-    default: return [OUTPUT[0], word(i), fill(OUTPUT[1], { place: j + 1 }), ...products(numbers.weights[i], column(numbers.value, j)), " = ", result];
+    default:
+      return [OUTPUT[0], word(i), fill(OUTPUT[1], { place: j + 1 }),
+        ...products(numbers.weights[i], column(numbers.value, j)), " = ", result];
   }
 }
 

@@ -57,7 +57,8 @@ function makeView({ constants: { fields }, link, el }) {
 
 // A slider along some values, with words beside it.
 function makeSlider(label, stops, write) {
-  const input = make("input", { type: "range", min: 0, max: stops.length - 1, "aria-label": label, oninput: () => write(stops[input.value]) });
+  const input = make("input", { type: "range", min: 0, max: stops.length - 1, "aria-label": label,
+    oninput: () => write(stops[input.value]) });
   const words = make("output");
   input.disabled = stops.length === 1;
   function show(value, text) {

@@ -89,6 +89,12 @@ export function blocks(buffer, { block, steps }, unit = 1) {
 export const ends = (count, { block, steps }, unit = 1) =>
   Float32Array.from({ length: count }, (_, i) => Math.min((i + 1) * block, steps) / unit);
 
+// The mean of such blocks, in a band from the lowest to the highest; and a curve with a dot at each of its points.
+export const spread = ({ x, mean, low, high }, colour) =>
+  [{ kind: "band", x, y: low, y2: high, colour }, { kind: "line", x, y: mean, colour }];
+
+export const dotted = (curve, colour) => ["line", "dots"].map((kind) => ({ kind, ...curve, colour }));
+
 // So much of the horizontal axis is shown, which zooms out as the curve grows.
 export function zoom(reached, whole) {
   const power = 10 ** Math.floor(Math.log10(Math.max(reached, 1)));

@@ -28,7 +28,8 @@ function makeView({ constants, link, el }) {
   el.classList.add("lk-lab", "lk-draw");
   el.append(make("div", { class: "lk-top" },
     make("div", { class: "lk-left" }, pad.element,
-      make("div", { class: "lk-bar" }, makeButton(CLEAR, pad.clear), makeButton(UNDO, pad.undo), makeButton(SAVE, () => link.press("save"))),
+      make("div", { class: "lk-bar" },
+        makeButton(CLEAR, pad.clear), makeButton(UNDO, pad.undo), makeButton(SAVE, () => link.press("save"))),
       make("div", { class: "lk-bar lk-keep", role: "group", "aria-label": KEEP }, make("span", {}, KEEP), ...keep)),
     make("figure", {}, seen.element, make("figcaption", {}, SEEN)), models.element), message, gallery.element, spoken);
   keepKeys(el);

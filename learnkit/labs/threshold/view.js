@@ -33,11 +33,13 @@ function makeView({ constants, link, el }) {
     setCosts(others.map((cost, k) => (k === i ? value : cost)));
   }, { inputmode: "decimal" }));
   const refusal = make("p", { class: "lk-refusal", role: "alert" });
-  const money = make("div", { class: "lk-control lk-money" }, make("span", {}, PRICES), ...prices.map(({ element }, i) => make("label", {}, `${PRICE[i]} =`, element)), refusal);
+  const money = make("div", { class: "lk-control lk-money" }, make("span", {}, PRICES),
+    ...prices.map(({ element }, i) => make("label", {}, `${PRICE[i]} =`, element)), refusal);
   const buttons = PRESETS.map(([label, costs]) => makeButton(label, () => setCosts(costs)));
 
   const hills = makeCurves(fill(HEIGHT, { negative, positive }), "score");
-  const [precision, roc, cost] = [["precision", "recall"], ["recall", "false positive rate"], ["cost", "threshold"]].map(([name, unit]) => {
+  const axes = [["precision", "recall"], ["recall", "false positive rate"], ["cost", "threshold"]];
+  const [precision, roc, cost] = axes.map(([name, unit]) => {
     const curves = makeCurves(name, unit);
     return { ...curves, element: make("figure", {}, make("figcaption", {}, name), curves.element) };
   });
@@ -45,7 +47,8 @@ function makeView({ constants, link, el }) {
   const legend = make("div", { class: "lk-legend" }, ...[[negative, BLUE], [positive, ORANGE]].map(([name, colour]) =>
     make("span", {}, make("i", { style: `background: ${colour}` }), name)));
   el.classList.add("lk-lab", "lk-threshold");
-  el.append(make("div", { class: "lk-bar" }, ...buttons, money), make("div", { class: "lk-hills" }, legend, hills.element, threshold.element),
+  el.append(make("div", { class: "lk-bar" }, ...buttons, money),
+    make("div", { class: "lk-hills" }, legend, hills.element, threshold.element),
     make("div", { class: "lk-four" }, numbers.element, precision.element, roc.element, cost.element), spoken);
   keepKeys(el);
   dragOver(hills.element.querySelector(".lk-square"), (part) => {
@@ -112,7 +115,8 @@ function makeNumbers([negative, positive], never) {
   const heads = [negative, positive].map((name) => make("th", { scope: "col" }, fill(CALLED, { name })));
   const bars = Object.entries(RATES).map(([rate, name]) => {
     const bar = make("b"), text = make("td"), mark = rate === "accuracy" ? [make("i", { style: `left: ${100 * never}%` })] : [];
-    return { rate, bar, text, element: make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, make("div", {}, bar, ...mark)), text) };
+    const element = make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, make("div", {}, bar, ...mark)), text);
+    return { rate, bar, text, element };
   });
   const sum = make("p");
   const element = make("div", { class: "lk-numbers" },
@@ -125,7 +129,8 @@ function makeNumbers([negative, positive], never) {
       setAttribute(bar, "style", `width: ${100 * (rates[rate] || 0)}%`);
       setText(text, share(rates[rate]));
     }
-    setText(sum, fill(COST, { fp: withCommas(counts.fp), fn: withCommas(counts.fn), a, b, cost: withCommas(cost), least: withCommas(least) }));
+    const [fp, fn, now, lowest] = [counts.fp, counts.fn, cost, least].map(withCommas);
+    setText(sum, fill(COST, { fp, fn, a, b, cost: now, least: lowest }));
   }
   return { element, show };
 }

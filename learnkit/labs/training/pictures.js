@@ -44,7 +44,8 @@ export function heightsOf(sizes) {
 
 function showBand(band, { name, inputs, outputs, parameters }, left, right) {
   const corners = [[0, 50 - left / 2], [100, 50 - right / 2], [100, 50 + right / 2], [0, 50 + left / 2]];
-  setAttribute(band, "title", fill(LAYER, { name, inputs: withCommas(inputs), outputs: withCommas(outputs), parameters: withCommas(parameters) }));
+  const [ins, outs, count] = [inputs, outputs, parameters].map(withCommas);
+  setAttribute(band, "title", fill(LAYER, { name, inputs: ins, outputs: outs, parameters: count }));
   setAttribute(band, "style", `clip-path: polygon(${corners.map(([x, y]) => `${x}% ${y.toFixed(0)}%`).join(", ")})`);
 }
 

@@ -2,7 +2,7 @@
 
 import { makeBoard } from "../common/board.js";
 import { keepKeys, makeButton, makeChoice, makeNumber } from "../common/controls.js";
-import { blocks, ends, makeCurves, topOf, zoom } from "../common/curves.js";
+import { blocks, dotted, ends, makeCurves, spread, topOf, zoom } from "../common/curves.js";
 import { fill, make, setAttribute, setText } from "../common/dom.js";
 import { linked } from "../common/link.js";
 import { makeEvaluation, makeNetwork, makePinned, PIN_COLOURS } from "./pictures.js";
@@ -14,12 +14,14 @@ const EXPERIMENT = "experiment", CHOOSE = "choose one …", LAYERS = "hidden lay
 const SPLITS = { validation: "validation", seen: "images that were trained on" };
 const BATCH_LOSS = "batch loss {loss}", LATEST = "{split} loss {loss}, accuracy {accuracy}";
 const EPOCH = "epoch {number}", ACCURACY_OF = "{split} accuracy";
-const TRAIN = "train", HOW = "The mean of the last 20 steps or more; around it, the lowest and the highest loss of a step.", NOW = "{title}, now {value}";
+const TRAIN = "train", NOW = "{title}, now {value}";
+const HOW = "The mean of the last 20 steps or more; around it, the lowest and the highest loss of a step.";
 const BLUE = "var(--lk-blue)", GREEN = "var(--lk-green)";
 
 function makeView({ constants, link, el }) {
   const { fields, of_model, presets, answers, classes, hint } = constants;
-  const controls = Object.entries(fields).map(([name, field]) => ({ name, ...makeControl(field, (value) => link.change({ [name]: value })) }));
+  const controls = Object.entries(fields).map(([name, field]) =>
+    ({ name, ...makeControl(field, (value) => link.change({ [name]: value })) }));
   const board = makeBoard(link, "training", BUTTONS);
   const question = make("span"), asked = make("div", { class: "lk-question", hidden: "" }, question,
     ...answers.map((answer) => makeButton(answer, () => link.press("expect", answer))));
@@ -38,7 +40,9 @@ function makeView({ constants, link, el }) {
   keepKeys(el);
 
   function draw(frame, changed) {
-    if (changed.has("values") || changed.has("refused")) for (const { name, show } of controls) show(frame.values[name], frame.refused[name]);
+    if (changed.has("values") || changed.has("refused")) {
+      for (const { name, show } of controls) show(frame.values[name], frame.refused[name]);
+    }
     const split = SPLITS[frame.split], { loss: losses, accuracy: accuracies } = frame.evaluated;
     board.show(frame, changed, figuresOf(frame, split), spokenOf(frame.evaluated.accuracy, split));
     if (changed.has("question")) {
@@ -53,18 +57,18 @@ function makeView({ constants, link, el }) {
   }
 
   function drawCurves(frame, losses, accuracies, split) {
-    const { x, mean, low, high } = blocks(frame.arrays[0], frame, frame.steps_per_epoch);
+    const all = blocks(frame.arrays[0], frame, frame.steps_per_epoch);
     const pins = frame.pins.map((pin, i) => ({ colour: PIN_COLOURS[i], label: String(i + 1), kind: "thin", of: pin }));
     const lossPins = pins.map((pin) => ({ ...pin, x: ends(pin.of.loss.length, pin.of, pin.of.steps_per_epoch), y: pin.of.loss }));
     const accuracyPins = pins.map((pin) => ({ ...pin, ...pin.of.accuracy }));
-    const until = zoom(Math.max(frame.steps / frame.steps_per_epoch, ...frame.pins.map((pin) => pin.steps / pin.steps_per_epoch)),
-      Math.max(frame.epochs, ...frame.pins.map((pin) => pin.steps / pin.steps_per_epoch)));
-    const dots = (curve) => ["line", "dots"].map((kind) => ({ kind, ...curve, colour: GREEN }));
-    loss.show(shortened(mean.at(-1)), [[TRAIN, BLUE], [split, GREEN]], { x: [0, until], grain: 1, y: [0, topOf([{ x, y: mean }, ...lossPins, losses], until, until <= 1 ? 2.4 : 0)],
-      curves: [...lossPins, { kind: "band", x, y: low, y2: high, colour: BLUE }, { kind: "line", x, y: mean, colour: BLUE }, ...dots(losses)] });
-    const lowest = Math.min(0.9, ...accuracies.y, ...accuracyPins.flatMap(({ y }) => y));
-    accuracy.show(accuracies.y.at(-1)?.toFixed(3) ?? "", [[split, GREEN]], { x: [0, until], grain: 1, y: [Math.floor(10 * lowest) / 10, 1],
-      curves: [...accuracyPins, ...dots(accuracies)] });
+    const epochsOf = ({ steps, steps_per_epoch }) => steps / steps_per_epoch, ofPins = frame.pins.map(epochsOf);
+    const until = zoom(Math.max(epochsOf(frame), ...ofPins), Math.max(frame.epochs, ...ofPins));
+    const top = topOf([{ x: all.x, y: all.mean }, ...lossPins, losses], until, until <= 1 ? 2.4 : 0);
+    loss.show(shortened(all.mean.at(-1)), [[TRAIN, BLUE], [split, GREEN]],
+      { x: [0, until], grain: 1, y: [0, top], curves: [...lossPins, ...spread(all, BLUE), ...dotted(losses, GREEN)] });
+    const lowest = Math.min(0.9, ...accuracies.y, ...accuracyPins.flatMap(({ y }) => y)), bottom = Math.floor(10 * lowest) / 10;
+    accuracy.show(accuracies.y.at(-1)?.toFixed(3) ?? "", [[split, GREEN]],
+      { x: [0, until], grain: 1, y: [bottom, 1], curves: [...accuracyPins, ...dotted(accuracies, GREEN)] });
   }
   return { draw };
 }

@@ -2,7 +2,7 @@
 
 import { makeBoard } from "../common/board.js";
 import { keepKeys, makeChoice, makeNumber } from "../common/controls.js";
-import { blocks, makeCurves, topOf, zoom } from "../common/curves.js";
+import { blocks, dotted, makeCurves, spread, topOf, zoom } from "../common/curves.js";
 import { fill, make, setText } from "../common/dom.js";
 import { makeHeat } from "../common/heat.js";
 import { linked } from "../common/link.js";
@@ -39,9 +39,9 @@ function makeView({ constants: { fields, heads: possible }, link, el }) {
     example.show(frame);
     heads.show(frame, new Float32Array(frame.arrays[1]));
     const until = zoom(Math.max(frame.steps, 100), Infinity), curve = blocks(frame.arrays[0], frame);
-    loss.draw({ x: [0, until], grain: 1, y: [0, topOf([{ x: curve.x, y: curve.mean }], until, 3)], curves: [
-      { kind: "band", x: curve.x, y: curve.low, y2: curve.high, colour: BLUE }, { kind: "line", x: curve.x, y: curve.mean, colour: BLUE }] });
-    accuracy.draw({ x: [0, until], grain: 1, y: [0, 1.03], curves: ["line", "dots"].map((kind) => ({ kind, x, y, colour: GREEN })) });
+    const top = topOf([{ x: curve.x, y: curve.mean }], until, 3);
+    loss.draw({ x: [0, until], grain: 1, y: [0, top], curves: spread(curve, BLUE) });
+    accuracy.draw({ x: [0, until], grain: 1, y: [0, 1.03], curves: dotted({ x, y }, GREEN) });
   }
   return { draw };
 }
@@ -55,7 +55,8 @@ function show(element, says, expected) {
 
 function makeExample() {
   const digits = make("b"), should = make("b"), said = make("b"), right = make("span");
-  const element = make("div", { class: "lk-example" }, make("p", {}, IN, digits), make("p", {}, SHOULD_SAY, should), make("p", {}, SAYS, said, right));
+  const element = make("div", { class: "lk-example" },
+    make("p", {}, IN, digits), make("p", {}, SHOULD_SAY, should), make("p", {}, SAYS, said, right));
   return { element, show: ({ digits: given, answer, expected }) => {
     setText(digits, given.join(" "));
     setText(should, expected.join(" "));
