@@ -115,6 +115,10 @@ def test_a_learner_points_at_cells_moves_sliders_and_types_sentences(page, lab, 
     expect(sums.nth(0)).to_have_text(re.compile(rf"^score “dog” → “man” = .* = {state.scores[0, 1, 4]:.3f}$"))
     expect(sums.nth(1)).to_have_text(re.compile(rf"/ √4 = {state.scaled[0, 1, 4]:.3f}$"))
     expect(sums.nth(2)).to_have_text(re.compile(rf"^weight “dog” → “man” = .* = {state.weights[0, 1, 4]:.3f}$"))
+    page.evaluate("document.querySelector('.lk-attention .sum b').mark = 'stays'")
+    chain.get_by_role("gridcell", name="scores, dog, dog:").hover()
+    expect(sums.nth(0)).to_have_text(re.compile("^score “dog” → “dog” = .* = −0.090$"))
+    assert page.evaluate("document.querySelector('.lk-attention .sum b').mark") == "stays"
     chain.get_by_role("gridcell", name="output, bites, number 2:").hover()
     expect(chain.locator(".weights .lit-row")).to_have_count(5)
     expect(chain.locator(".value .lit-column")).to_have_count(5)

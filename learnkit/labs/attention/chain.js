@@ -1,6 +1,6 @@
 // The chain of matrices from queries and keys to the output, in which what made a cell lights up.
 
-import { make, setAttribute, setText } from "../common/dom.js";
+import { make, setAttribute, setChildren, setText } from "../common/dom.js";
 import { attend, written } from "./attend.js";
 import { isolated, sumOf } from "./sums.js";
 
@@ -91,7 +91,7 @@ export function makeChain() {
     // The sums of all steps follow a pair of words; those of a cell that belongs to one word change in its own step.
     for (const { names, sum } of all) {
       const there = names.includes(place.name) ? place.name : PAIRS.includes(place.name) && PAIRS.find((name) => names.includes(name));
-      if (there) sum.replaceChildren(...sumOf({ ...place, name: there }, numbers, tokens, settings));
+      if (there) setChildren(sum, sumOf({ ...place, name: there }, numbers, tokens, settings));
     }
   }
 

@@ -16,8 +16,8 @@ const term = (kind, number) => make("span", { class: kind }, written(number));
 
 function products(as, bs) {
   return as.flatMap((a, i) => {
-    const second = bs[i] < 0 ? ["(", term("of-column", bs[i]), ")"] : [term("of-column", bs[i])];
-    return [i ? " + " : "", term("of-row", a), "·", ...second];
+    const [before, after] = bs[i] < 0 ? ["·(", ")"] : ["·", ""];
+    return [i ? " + " : "", term("of-row", a), before, term("of-column", bs[i]), after];
   });
 }
 

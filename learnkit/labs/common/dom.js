@@ -22,6 +22,19 @@ export function setText(element, text) {
   } else if (element.textContent !== String(text)) element.textContent = text;
 }
 
+// The same for all that an element has in it: texts, and elements of the same tag and class, are changed in their place.
+export function setChildren(element, children) {
+  children.forEach((child, i) => {
+    const there = element.childNodes[i], node = typeof child === "string" ? document.createTextNode(child) : child;
+    if (there?.nodeName !== node.nodeName || there.className !== node.className) {
+      if (there) there.replaceWith(node);
+      else element.append(node);
+    } else if (node.nodeType !== 3) setChildren(there, [...node.childNodes]);
+    else if (there.data !== node.data) there.data = node.data;
+  });
+  while (element.childNodes.length > children.length) element.lastChild.remove();
+}
+
 export function setAttribute(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
