@@ -243,9 +243,13 @@ def test_a_page_that_draws_soon_is_asked_less_often_and_one_that_is_far_again_mo
     until(lambda: len(page.messages) == 2 * FAR)
     page.draw()
     until(lambda: len(page.messages) == 2 * FAR + 2 * NEAR)
+    assert [message["number"] for message in page.messages if message["asks"]] == [FAR, 2 * FAR, NEAR, 2 * NEAR]
     monkeypatch.setattr(link, "SECONDS_TO_NEAR", 0)
     page.draw()
     until(lambda: len(page.messages) == 2 * FAR + 2 * NEAR + 2 * FAR)
+    count = lab.state.count
+    until(lambda: lab.state.count > count + 1_000)
+    assert len(page.messages) == 2 * FAR + 2 * NEAR + 2 * FAR
 
 
 def test_the_last_of_a_thousand_moves_is_what_the_kernel_has_and_each_press_is_answered(lab):

@@ -105,11 +105,7 @@ def draw_heads(
     bar_height = min(height, 300)
     x, y = (left + width + 14) / figure_width, (figure_height - top - bar_height) / figure_height
     bar = figure.add_axes((x, y, 12 / figure_width, bar_height / figure_height))
-    figure.colorbar(image, cax=bar).outline.set_edgecolor(BLACK)
-    in_style(bar)
-    bar.tick_params(labelsize=SIZE)
-    bar.locator_params(nbins=min(max(1, bar_height // STEP), 9))
-    bar.set_ylabel(WEIGHT, fontsize=SIZE, color=BLACK)
+    _draw_colour_bar(bar, image, bar_height)
     return figure
 
 
@@ -124,6 +120,14 @@ class _Heads(Panel):
         font = self._font.copy()
         font.set_size(size)
         return super().text(*args, fontproperties=font, **kwargs)
+
+
+def _draw_colour_bar(axes: Axes, image: AxesImage, height: int) -> None:
+    axes.figure.colorbar(image, cax=axes).outline.set_edgecolor(BLACK)
+    in_style(axes)
+    axes.tick_params(labelsize=SIZE)
+    axes.locator_params(nbins=min(max(1, height // STEP), 9))
+    axes.set_ylabel(WEIGHT, fontsize=SIZE, color=BLACK)
 
 
 def _draw_weights(axes: Axes, layers: np.ndarray, grid: "_Grid") -> AxesImage:
