@@ -1,5 +1,6 @@
 """A notebook with wrong outputs fails, and one whose outputs differ as they may on another machine passes."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -252,6 +253,34 @@ def test_after_the_end_of_a_kernel_the_other_cells_are_skipped(faults, name):
     outcomes, text = faults
     assert f"{name}.ipynb::Cell 1" not in outcomes
     assert re.search(r"SKIPPED \[\d\].*(died in an earlier cell|earlier cell did not end in time)", text)
+
+
+@pytest.mark.parametrize("run", ["compared", "saved"])
+def test_a_kernel_that_ends_before_it_answers_is_started_again(tmp_path, monkeypatch, run):
+    """As it does if another program takes one of the ports that were found for it."""
+    starts = tmp_path / "starts"
+    start = f"""if True:
+        import sys, pathlib
+        from ipykernel.kernelapp import launch_new_instance
+        starts = pathlib.Path({str(starts)!r})
+        starts.touch()
+        starts.write_text(starts.read_text() + ".")
+        if starts.read_text() == ".":
+            sys.exit(1)
+        launch_new_instance()"""
+    spec = {"argv": [sys.executable, "-c", start, "-f", "{connection_file}"], "display_name": "", "language": "python"}
+    (tmp_path / "kernels" / "python3").mkdir(parents=True)
+    (tmp_path / "kernels" / "python3" / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    notebook = foreign("print(6 * 7)", "42\n")
+    if run == "compared":
+        nbformat.write(notebook, tmp_path / "answer.ipynb")
+        outcomes, text = check(tmp_path / "answer.ipynb", options=("--nbval",))
+        assert outcomes["answer.ipynb::Cell 0"] == "PASSED", text
+    else:
+        run_notebook(notebook, tmp_path)
+        assert notebook.cells[0].outputs[0].text == "42\n"
+    assert starts.read_text() == ".."
 
 
 # ---------------------------------------------------------------- any notebook, and nbval's own options

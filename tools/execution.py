@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import Empty
+from typing import TypeVar
 
 from jupyter_client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
@@ -12,9 +13,27 @@ from nbformat import NotebookNode
 
 from tools.cell_outputs import OutputCollector, code_cells
 
+STARTS = 3  # of a kernel that ends before it answers
+
+Started = TypeVar("Started")
+
 
 class KernelDied(RuntimeError):
     """The kernel ended while it ran a cell."""
+
+
+def started(start: Callable[[], Started]) -> Started:
+    """What this returns, which starts a kernel.
+
+    It is called again if that fails: ports are found for a kernel before it takes them, and meanwhile another program
+    may have taken one.
+    """
+    for _ in range(STARTS - 1):
+        try:
+            return start()
+        except RuntimeError:  # jupyter_client: "Kernel died before replying to kernel_info"
+            continue
+    return start()
 
 
 def run_cell(client: BlockingKernelClient, source: str, models: dict[str, dict], timeout: float) -> list[NotebookNode]:
@@ -64,7 +83,8 @@ def run_notebook(
     The variables are added to the kernel's environment. An error in a cell is among its outputs, and the cells after it
     are run, too.
     """
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder), env={**os.environ, **(variables or {})})
+    environment = {**os.environ, **(variables or {})}
+    manager, client = started(lambda: start_new_kernel(kernel_name="python3", cwd=str(folder), env=environment))
     models: dict[str, dict] = {}
     try:
         for number, cell in enumerate(code_cells(notebook), start=1):

@@ -12,7 +12,7 @@ from nbval.plugin import IPyNbCell, IPyNbFile
 
 from tools.cell_outputs import as_text, code_cells, code_digest, join_streams
 from tools.compare_outputs import NotebookMismatch, Tolerance, compare_outputs, tolerance_used
-from tools.execution import KernelDied, run_cell
+from tools.execution import KernelDied, run_cell, started
 
 SAVE = "python course.py notebooks"  # runs and saves the notebooks of the course
 DIFFERENCES = Path("notebook_differences")  # below the root of the tests
@@ -156,4 +156,4 @@ class ComparedNotebook(IPyNbFile):
                 "with this Python by --nbval-current-env.",
                 pytrace=False,
             )
-        super().setup()
+        started(super().setup)
