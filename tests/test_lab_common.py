@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets
@@ -24,7 +25,7 @@ from learnkit.labs.common import display, link
 from learnkit.labs.common.curves import POINTS, in_blocks, thinned
 from learnkit.labs.common.esm import esm
 from learnkit.labs.common.lab import Lab, LabThatTrains
-from learnkit.labs.common.link import FAR, NEAR
+from learnkit.labs.common.link import FAR, NEAR, SECONDS_BETWEEN_FRAMES
 from learnkit.labs.common.state import State, StateThatTrains, computed_on
 from learnkit.labs.common.validation import Choice, Integer, InvalidSetting, Number, Positive
 
@@ -250,6 +251,17 @@ def test_a_page_that_draws_soon_is_asked_less_often_and_one_that_is_far_again_mo
     count = lab.state.count
     until(lambda: lab.state.count > count + 1_000)
     assert len(page.messages) == 2 * FAR + 2 * NEAR + 2 * FAR
+
+
+def test_a_training_stands_aside_once_a_person_is_answered_and_its_next_frame_has_time(monkeypatch):
+    done, now = [], [1_000.0]
+    monkeypatch.setattr(link, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=done.append))
+    training = link.Link(lambda *_: done.append("frame"), lambda: ({}, []), lambda *_: None, lambda: True)
+    training.receive({"page": "page", "number": 1, "change": {}, "press": None})
+    for later in (0, 0.001, SECONDS_BETWEEN_FRAMES, SECONDS_BETWEEN_FRAMES):
+        now[0] += later
+        training.tick()
+    assert done == ["frame", link.SECONDS_ASIDE, "frame", "frame"]
 
 
 def test_the_last_of_a_thousand_moves_is_what_the_kernel_has_and_each_press_is_answered(lab):
