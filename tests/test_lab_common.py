@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from pages import Page, until
 
 from learnkit import labs
-from learnkit.labs.common import display, link
+from learnkit.labs.common import display, link, runner
 from learnkit.labs.common.curves import POINTS, in_blocks, thinned
 from learnkit.labs.common.esm import esm
 from learnkit.labs.common.lab import Lab, LabThatTrains
@@ -477,6 +477,24 @@ def test_no_file_of_the_labs_is_longer_than_300_lines(path):
 )
 def test_the_page_says_where_and_with_how_many_threads_a_net_is_trained(device, threads, sentence):
     assert computed_on(device, threads) == sentence
+
+
+def test_a_lab_that_is_collected_while_another_begins_to_train_is_stopped(lab, monkeypatch):
+    """Python collects garbage in any thread, also in one that is just starting, for which its starter waits."""
+    collected, was_stopped = CountingLab(), []
+
+    class Thread(threading.Thread):
+        def start(self) -> None:
+            collecting = threading.Thread(target=collected.close)
+            collecting.start()
+            collecting.join(5)
+            was_stopped.append(not collecting.is_alive())
+            super().start()
+
+    monkeypatch.setattr(runner, "threading", SimpleNamespace(**vars(threading) | {"Thread": Thread}))
+    lab.train()
+    lab.wait()
+    assert was_stopped == [True]
 
 
 def test_a_thread_that_has_nothing_to_do_ends(lab):

@@ -51,10 +51,12 @@ class Runner:
             self._generation += 1
             self._next = steps
             _busy[:] = [*(runner for runner in _busy if runner is not self), self]
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="learnkit lab", daemon=True)
-                self._thread.start()
+            is_new = self._thread is None
+            if is_new:
+                self._thread = thread = threading.Thread(target=self._work, name="learnkit lab", daemon=True)
             _changed.notify_all()
+        if is_new:  # not while the lock is held: in the new thread a lab may be collected, which is stopped by that
+            thread.start()
 
     def stop(self) -> None:
         """Do nothing more; the present step is finished."""
