@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from learnkit import data, doctor, labs
+from learnkit import data, devices, labs
 from learnkit.models import ElmanRNN, FullyConnected, MultiHeadAttention, TinyTransformer
 from learnkit.training import Training
 from tools.cell_outputs import code_cells, join_streams
@@ -37,7 +37,7 @@ SIZES = (784, 128, 256, 10)
 
 def main() -> None:
     if not torch.cuda.is_available():
-        sys.exit(f"There is no CUDA GPU that torch can use here. {doctor.why_no_gpu() or ''}")
+        sys.exit(f"There is no CUDA GPU that torch can use here. {devices.why_no_gpu() or ''}")
     torch.backends.cuda.matmul.allow_tf32 = False
     lines = ["# On a GPU", "", *machine(), ""]
     for part in (parity, resumed, epochs, redraws, recurrent, attention, tests, notebooks):

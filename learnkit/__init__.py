@@ -6,6 +6,8 @@ errors
     The errors that invalid arguments raise.
 cli
     What `python course.py` and `learnkit` do, with the standard library alone.
+devices
+    What there is to compute on, and why it is not a GPU.
 doctor
     What is wrong with this machine, and the command that fixes it.
 threads
@@ -42,6 +44,7 @@ __all__ = [
     "checkpoint",
     "cli",
     "data",
+    "devices",
     "doctor",
     "errors",
     "exercises",
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
         checkpoint,
         cli,
         data,
+        devices,
         doctor,
         errors,
         exercises,

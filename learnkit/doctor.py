@@ -6,28 +6,13 @@ works where torch cannot be imported.
 
 import json
 import platform
-import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import import_module, metadata
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from learnkit.errors import unknown
-
-if TYPE_CHECKING:
-    import torch
+from learnkit.devices import Diagnosis, choose_device, why_no_gpu
 
 REINSTALL_TORCH = f'"{sys.executable}" -m pip install --force-reinstall torch torchvision'
-REINSTALL_TORCH_FOR_DRIVER = (  # uv asks the driver which CUDA it supports and installs the build of torch for it
-    f'"{sys.executable}" -m pip install uv\n'
-    f'"{sys.executable}" -m uv pip install --python "{sys.executable}" --torch-backend=auto --reinstall '
-    "torch torchvision"
-)
-
 
 DISTRIBUTION = "learnkit-course"  # as it is installed; what the package index calls learnkit is somebody else's
 STRANGER = (
@@ -39,83 +24,6 @@ POLICY = (
     "source of scripts, from which Jupyter loads the widgets of the anywidget package. Add blob: to {directive} where "
     "the policy is set, which is now: {policy}"
 )
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """What is wrong, in one sentence, and the command that fixes it (empty if no command can)."""
-
-    sentence: str
-    command: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.sentence} This fixes it:\n{self.command}" if self.command else self.sentence
-
-
-def choose_device(requested: "str | torch.device | None" = None) -> "torch.device":
-    """The device to compute on: the one asked for, else CUDA, else MPS (a Mac's GPU), else the CPU.
-
-    Raises
-    ------
-    RuntimeError
-        If a GPU is asked for and cannot be used; the message says why.
-    ValueError
-        If there is no device of that name.
-    """
-    import torch
-
-    usable = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if requested is None:
-        return torch.device(next(kind for kind, is_usable in usable.items() if is_usable))
-    try:
-        device = torch.device(requested)
-    except RuntimeError as error:
-        raise unknown("device", requested, usable) from error
-    if not usable.get(device.type, True):
-        raise RuntimeError(
-            f"The device {str(requested)!r} was requested but cannot be used. {why_no_gpu() or ''}".rstrip()
-        )
-    if device.type == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
-        last = torch.cuda.device_count() - 1
-        raise RuntimeError(
-            f"The device {str(requested)!r} was requested, but the last GPU of this machine is 'cuda:{last}'."
-        )
-    return device
-
-
-def why_no_gpu() -> Diagnosis | None:
-    """Why torch cannot use a GPU on this machine; None if it can."""
-    import torch
-
-    if torch.cuda.is_available() or torch.backends.mps.is_available():
-        return None
-    if sys.platform == "darwin":
-        return Diagnosis(
-            "torch can use a Mac's GPU only with Apple silicon and a recent macOS; this Mac lacks one or both."
-        )
-    driver_cuda = driver_cuda_version()
-    if driver_cuda is None and not has_nvidia_card():
-        return Diagnosis("There is no NVIDIA GPU in this machine; the course runs on its CPU.")
-    if driver_cuda is None:
-        return Diagnosis(
-            "There is an NVIDIA GPU in this machine but no working driver for it.",
-            "sudo ubuntu-drivers install" if shutil.which("ubuntu-drivers") else "https://www.nvidia.com/drivers",
-        )
-    if torch.version.cuda is None:
-        return Diagnosis(
-            "There is an NVIDIA GPU with a driver, but the torch installed here is a build for CPUs.",
-            REINSTALL_TORCH_FOR_DRIVER,
-        )
-    if _version(torch.version.cuda) > _version(driver_cuda):
-        return Diagnosis(
-            f"The torch installed here was built for CUDA {torch.version.cuda}, and this machine's driver goes up to "
-            f"CUDA {driver_cuda}.",
-            REINSTALL_TORCH_FOR_DRIVER,
-        )
-    return Diagnosis(
-        f"There is an NVIDIA GPU, its driver supports CUDA {driver_cuda}, and torch was built for CUDA "
-        f"{torch.version.cuda}, but torch cannot use the GPU. If the driver was updated, restart the machine."
-    )
 
 
 def explain_import_error(error: Exception) -> Diagnosis:
@@ -192,32 +100,6 @@ def directive_without_blob(policy: str) -> str | None:
             if part[:1] == [directive]:
                 return None if "blob:" in part else directive
     return None
-
-
-def driver_cuda_version() -> str | None:
-    """The newest CUDA that the NVIDIA driver supports, such as ``"12.4"``; None without a working driver."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return None
-    answer = subprocess.run([program], capture_output=True, text=True, check=False)
-    found = re.search(r"CUDA Version:\s*([\d.]+)", answer.stdout)
-    return found[1] if found else None
-
-
-def has_nvidia_card() -> bool:
-    """Whether this machine has an NVIDIA graphics card, with or without a driver."""
-    if sys.platform == "win32":
-        query = "(Get-CimInstance Win32_VideoController).Name"
-        answer = subprocess.run(["powershell", "-Command", query], capture_output=True, text=True, check=False)
-        return "nvidia" in answer.stdout.lower()
-    return any(
-        (device / "vendor").read_text().strip() == "0x10de" and (device / "class").read_text().startswith("0x03")
-        for device in Path("/sys/bus/pci/devices").glob("*")
-    )
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".")[:2])
 
 
 def _build(package: str) -> str:

@@ -74,7 +74,7 @@ def confusion_matrix_at_thresholds(
     Returns
     -------
     Tensor
-        ``(thresholds, 2, 2)``; each matrix is ``[[TN, FP], [FN, TP]]``.
+        ``(thresholds, 2, 2)``, on the CPU; each matrix is ``[[TN, FP], [FN, TP]]``.
 
     Raises
     ------
@@ -83,10 +83,11 @@ def confusion_matrix_at_thresholds(
     """
     _check_classes("labels", labels, 2)
     _check_pair("labels", labels, "scores", scores)
+    labels, scores, thresholds = labels.cpu(), scores.cpu(), thresholds.cpu()  # thresholds are often float64
     for name, values in (("scores", scores), ("thresholds", thresholds)):
         if values.is_floating_point() and values.isnan().any():
             raise ValueError(f"{int(values.isnan().sum())} of the {len(values)} {name} are NaN; expected numbers.")
-    ascending, order = thresholds.to(scores.device).sort()
+    ascending, order = thresholds.sort()
     # How many thresholds each score reaches; then, per label, how many scores reach at least that many.
     reached = torch.bucketize(scores, ascending, right=True)
     levels = len(ascending) + 1
@@ -178,16 +179,17 @@ def report(matrix: Int64[Tensor, "true predicted"], classes: "Sequence[str] | No
     """
     import pandas as pd
 
+    matrix = matrix.cpu()
     names = [str(number) for number in range(len(matrix))] if classes is None else list(classes)
     if len(names) != len(matrix):
         raise ValueError(f"{len(names)} names were given for the {len(matrix)} classes of the matrix.")
-    columns = {"precision": precision, "recall": recall, "F1": f1}
+    columns, images = {"precision": precision, "recall": recall, "F1": f1}, matrix.sum(1).tolist()
     table = pd.DataFrame({name: metric(matrix, average=None).numpy() for name, metric in columns.items()}, index=names)
     for average in ("macro", "weighted"):
         table.loc[average] = [metric(matrix, average=average).item() for metric in columns.values()]
     table.loc["accuracy"] = accuracy(matrix).item()
     table.loc["baseline"] = baseline(matrix).item()
-    table["images"] = matrix.sum(1).tolist() + [int(matrix.sum())] * 4
+    table["images"] = images + [sum(images)] * 4
     return table
 
 
@@ -246,7 +248,7 @@ def _check_classes(name: str, values: Tensor, num_classes: int) -> None:
         raise ValueError(f"{name} have the shape {tuple(values.shape)}; expected one axis, a class for each item.")
     if len(values) == 0:
         raise ValueError(f"{name} are empty; expected at least one.")
-    low, high = (int(value) for value in values.aminmax())
+    low, high = torch.stack(values.aminmax()).tolist()
     if low < 0 or high >= num_classes:
         invalid = low if low < 0 else high
         raise ValueError(f"{name} contain {invalid}; with {num_classes} classes they go from 0 to {num_classes - 1}.")

@@ -94,7 +94,7 @@ class Run:
     def _read_losses(self) -> None:
         with self._reading:
             if count := len(self._unread):  # the training may go on meanwhile
-                new = torch.stack(self._unread[:count])
+                new = torch.stack(self._unread[:count]).cpu()
                 self._losses.extend(new[: int(new.isfinite().cumprod(0).sum())].tolist())
                 del self._unread[:count]
 
@@ -131,12 +131,12 @@ class Run:
 
 def _metrics_of(evaluation: Evaluation) -> dict[str, float]:
     matrix = evaluation.confusion_matrix
-    correct = evaluation.predictions == evaluation.labels
+    last = (evaluation.predictions == evaluation.labels)[-LAST_IMAGES:]
     return {
         "loss": evaluation.loss,
         "accuracy": evaluation.accuracy,
         "precision": metrics.precision(matrix).item(),
         "recall": metrics.recall(matrix).item(),
         "f1": metrics.f1(matrix).item(),
-        f"last_{LAST_IMAGES}": correct[-LAST_IMAGES:].double().mean().item(),
+        f"last_{LAST_IMAGES}": last.sum().item() / len(last),
     }

@@ -27,7 +27,7 @@ from torch.nn.functional import cross_entropy
 
 from learnkit import checkpoint, metrics
 from learnkit.data import LabelledImages
-from learnkit.doctor import choose_device
+from learnkit.devices import choose_device
 from learnkit.errors import check_whole_number, unknown
 from learnkit.threads import number_for, using
 
@@ -50,7 +50,7 @@ class TrainingDiverged(RuntimeError):
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How a model performs on one split of the data."""
+    """How a model performs on one split of the data. Its tensors are on the CPU, wherever the model was trained."""
 
     loss: float  # mean cross-entropy, in nats
     labels: Int64[Tensor, " images"]
@@ -97,7 +97,7 @@ class Training(Iterator[Progress]):
     seed
         For the order of the images.
     device
-        Where to compute; by default CUDA, else MPS, else the CPU.
+        Where to compute; by default a GPU of NVIDIA, AMD or Intel, or else the CPU. A Mac's has to be asked for: "mps".
     threads
         CPU threads for each step; by default one for a small net and more for a large one, see `learnkit.threads`.
 
@@ -210,7 +210,7 @@ class Training(Iterator[Progress]):
             with _eval_mode(self.model), using(self.threads):
                 logits.append(self.model(batch))
             yield None
-        together = torch.cat(logits)
+        together, labels = torch.cat(logits).cpu(), labels.cpu()  # once, so that nothing waits for the device again
         yield Evaluation(cross_entropy(together, labels).item(), labels, together)
 
     def state_dict(self) -> dict[str, Any]:
@@ -300,7 +300,7 @@ class Training(Iterator[Progress]):
             logits = self.model(self.data.train_images[:1])
         if logits.ndim != 2:
             raise ValueError(f"The model returns {tuple(logits.shape)} for one image; expected (1, classes).")
-        low, high = (int(label) for label in labels.aminmax())
+        low, high = torch.stack(labels.aminmax()).tolist()
         if low < 0 or high >= logits.shape[1]:
             raise ValueError(
                 f"The labels go from {low} to {high}, but the model has {logits.shape[1]} outputs, for the classes 0 "

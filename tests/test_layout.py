@@ -22,6 +22,7 @@ LIBRARY = ROOT / "learnkit"
 # From the lowest layer to the highest. A module may import from itself and from the layers above it in this list.
 LAYERS = [
     ["errors"],
+    ["devices"],
     ["doctor", "cli", "threads"],
     ["data", "metrics", "models", "checkpoint"],
     ["training"],
@@ -30,7 +31,7 @@ LAYERS = [
     ["plots"],
     ["labs", "exercises"],
 ]
-LOWER_MODULES = [module for layer in LAYERS[:5] for module in layer]
+LOWER_MODULES = [module for layer in LAYERS[:6] for module in layer]
 CONDA_NAMES = {"torch": "pytorch"}
 ONLY_ON_PYPI = {"playwright"}
 

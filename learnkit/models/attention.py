@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from learnkit.errors import check_whole_number
+from learnkit.errors import can_check_values, check_whole_number
 from learnkit.models import init
 
 
@@ -58,7 +58,8 @@ def scaled_dot_product_attention(
     blocked = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask & attends, -math.inf)
     scores += blocked
     weights = scores.softmax(dim=-1)
-    if not attends.all():  # the mask is small, and this spares the many weights a multiplication that is rarely needed
+    # The mask is small, and to look at it first spares the many weights a multiplication that is rarely needed.
+    if not can_check_values(mask) or not attends.all():
         weights = weights * attends
     return weights @ value, weights
 
@@ -88,10 +89,10 @@ def padding_mask(lengths: Int64[Tensor, " batch"], max_length: int) -> Bool[Tens
     Raises
     ------
     ValueError
-        If a length is below 0 or above ``max_length``.
+        If a length is below 0 or above ``max_length``. Lengths on a GPU are not looked at, which would wait for it.
     """
     check_whole_number("max_length", max_length)
-    if ((lengths < 0) | (lengths > max_length)).any():
+    if can_check_values(lengths) and ((lengths < 0) | (lengths > max_length)).any():
         raise ValueError(f"The lengths are {lengths.tolist()}; expected 0 to {max_length}, which is max_length.")
     return (torch.arange(max_length, device=lengths.device) < lengths[:, None])[:, None, None, :]
 

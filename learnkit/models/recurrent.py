@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
 
 from learnkit.errors import check_whole_number, unknown
 from learnkit.models import init
@@ -94,7 +93,8 @@ class ElmanRNN(nn.Module):
         state
             The initial state, instead of zeros.
         lengths
-            The number of steps of each sequence, at least one; what follows is padding and is not read.
+            The number of steps of each sequence, at least one; what follows is padding and is not read. They decide how
+            much there is to compute, so the CPU has to know them: on a GPU, each call waits for it.
 
         Raises
         ------
@@ -104,7 +104,8 @@ class ElmanRNN(nn.Module):
         if self.readout == "last":
             return self.hidden_to_logits(self.last_state(sequences, state, lengths))
         states = self.states(sequences, state, lengths)
-        return self.hidden_to_logits(states.sum(1) / (states.shape[1] if lengths is None else lengths[:, None]))
+        steps = states.shape[1] if lengths is None else lengths.to(states)[:, None]
+        return self.hidden_to_logits(states.sum(1) / steps)
 
     def last_state(
         self,
@@ -115,7 +116,8 @@ class ElmanRNN(nn.Module):
         """The state after the last step of each sequence."""
         if lengths is not None:
             states = self.states(sequences, state, lengths)
-            return states[torch.arange(len(states)), lengths - 1]
+            last = lengths.to(states.device, torch.int64) - 1
+            return states[torch.arange(len(states), device=states.device), last]
         initial = self._check_inputs(sequences, state)
         steps = self._steps(self.input_to_hidden(sequences).unbind(dim=1), initial)
         for last in steps:  # noqa: B007 (only the last one is used)
@@ -129,17 +131,18 @@ class ElmanRNN(nn.Module):
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch time hidden"]:
         """The state after each step; zeros after the end of a shorter sequence."""
-        state = self._check_inputs(sequences, state, lengths)
+        state = self._check_inputs(sequences, state)
+        if lengths is not None:
+            lengths = _checked_lengths(lengths, *sequences.shape[:2])
         if lengths is None or len(sequences) == 0:
             return torch.stack(list(self._steps(self.input_to_hidden(sequences).unbind(dim=1), state)), dim=1)
         # Sorted by length, so that the sequences that have not ended at a step are the first of the batch.
-        packed = pack_padded_sequence(sequences, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        order = packed.sorted_indices
-        assert order is not None  # since they have been sorted
-        from_inputs = self.input_to_hidden(packed.data).split(packed.batch_sizes.tolist())
-        states = torch.cat(list(self._steps(from_inputs, state[order])))
-        which = torch.cat([order[:count] for count in packed.batch_sizes.tolist()])
-        when = torch.arange(len(packed.batch_sizes)).repeat_interleave(packed.batch_sizes).to(which.device)
+        order = lengths.argsort(descending=True)
+        counts = (lengths[:, None] > torch.arange(int(lengths.max()))).sum(0)
+        which = torch.cat([order[:count] for count in counts.tolist()]).to(sequences.device)
+        when = torch.arange(len(counts)).repeat_interleave(counts).to(sequences.device)
+        from_inputs = self.input_to_hidden(sequences[which, when]).split(counts.tolist())
+        states = torch.cat(list(self._steps(from_inputs, state[which[: len(state)]])))
         # Several times as fast as torch's pad_packed_sequence, counting its gradient.
         return states.new_zeros(*sequences.shape[:2], states.shape[1]).index_put((which, when), states)
 
@@ -188,12 +191,11 @@ class ElmanRNN(nn.Module):
         self.input_to_hidden.bias.copy_(weights["bias_ih_l0"] + weights["bias_hh_l0"])  # torch has two and adds them
         self.hidden_to_hidden.weight.copy_(weights["weight_hh_l0"])
 
-    def _check_inputs(self, sequences: Tensor, state: Tensor | None, lengths: Tensor | None = None) -> Tensor:
+    def _check_inputs(self, sequences: Tensor, state: Tensor | None) -> Tensor:
         """Check that the inputs fit this net, and return the initial state."""
         weight = self.input_to_hidden.weight
         _check_sequences(sequences, weight)
-        batch, time, _ = sequences.shape
-        hidden = len(weight)
+        batch, hidden = len(sequences), len(weight)
         if state is None:
             state = sequences.new_zeros(batch, hidden)
         if tuple(state.shape) != (batch, hidden):
@@ -202,8 +204,6 @@ class ElmanRNN(nn.Module):
                 f"and {hidden} hidden units."
             )
         _check_dtype("state", state, weight)
-        if lengths is not None:
-            _check_lengths(lengths, batch, time)
         return state
 
 
@@ -233,15 +233,17 @@ def _check_dtype(name: str, values: Tensor, weight: Tensor) -> None:
         )
 
 
-def _check_lengths(lengths: Tensor, batch: int, time: int) -> None:
+def _checked_lengths(lengths: Tensor, batch: int, time: int) -> Tensor:
+    """The lengths on the CPU, as int64."""
     if tuple(lengths.shape) != (batch,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
         raise ValueError(
             f"lengths has the shape {tuple(lengths.shape)} and the dtype {lengths.dtype}; expected a whole number for "
             f"each of {batch} sequences."
         )
-    invalid = ((lengths < 1) | (lengths > time)).nonzero().flatten().tolist()
-    if invalid:
-        raise ValueError(
-            f"Sequence {invalid[0]} has the length {lengths[invalid[0]].item()}; expected 1 to {time}, the number of "
-            "steps in the batch."
-        )
+    lengths = lengths.to("cpu", torch.int64)
+    for number, length in enumerate(lengths.tolist()):
+        if not 1 <= length <= time:
+            raise ValueError(
+                f"Sequence {number} has the length {length}; expected 1 to {time}, the number of steps in the batch."
+            )
+    return lengths

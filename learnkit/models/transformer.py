@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from learnkit.errors import check_whole_number
+from learnkit.errors import can_check_values, check_whole_number
 from learnkit.models import init
 from learnkit.models.attention import MultiHeadAttention
 
@@ -122,7 +122,8 @@ class TinyTransformer(nn.Module):
         Raises
         ------
         ValueError
-            If the tokens are not whole numbers from 0 to ``vocab_size - 1``, in sequences of 1 to ``max_length``.
+            If the tokens are not whole numbers from 0 to ``vocab_size - 1``, in sequences of 1 to ``max_length``. On a
+            GPU their values are not looked at, which would wait for it at each call.
         """
         self._check(tokens)
         x = self.token(tokens) + self.position.weight[: tokens.shape[1]]
@@ -141,7 +142,7 @@ class TinyTransformer(nn.Module):
             raise ValueError(f"The sequences are {shape[1]} tokens long; this net expects 1 to {max_length}.")
         if tokens.dtype != torch.int64:
             raise ValueError(f"The tokens have the dtype {tokens.dtype}; expected torch.int64: pass tokens.long().")
-        if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < vocab_size:
-            raise ValueError(
-                f"The tokens go from {tokens.min()} to {tokens.max()}; this net expects 0 to {vocab_size - 1}."
-            )
+        if tokens.numel() and can_check_values(tokens):
+            low, high = (int(token) for token in tokens.aminmax())
+            if low < 0 or high >= vocab_size:
+                raise ValueError(f"The tokens go from {low} to {high}; this net expects 0 to {vocab_size - 1}.")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import seaborn
+import torch
 from jaxtyping import Float, Int64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -42,7 +43,9 @@ def step_losses(
     -------
     matplotlib.figure.Figure
     """
-    values = pd.Series([loss.item() if isinstance(loss, Tensor) else loss for loss in losses])
+    tensors = [loss for loss in losses if isinstance(loss, Tensor)]  # read at once: each reading would wait for a GPU
+    is_all = len(tensors) == len(losses) > 0
+    values = pd.Series(torch.stack(tensors).tolist() if is_all else [float(loss) for loss in losses], dtype=float)
     values.index += 1
     if values.empty:
         raise ValueError("There are no losses to draw; expected one for each step.")

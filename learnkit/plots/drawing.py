@@ -38,6 +38,7 @@ def drawn_digits(
     -------
     matplotlib.figure.Figure
     """
+    image, earlier = image.detach().cpu(), None if earlier is None else earlier.detach().cpu()
     count = 0 if earlier is None else len(earlier)
     if not len(labels) == len(predictions) == count:
         raise ValueError(
@@ -55,7 +56,8 @@ def drawn_digits(
     first.set(xticks=[], yticks=[])
     first.spines[:].set_visible(True)
     for axes, letter, (name, values) in zip(others, ascii_uppercase, probabilities.items(), strict=False):
-        axes.bar(range(len(values)), values.tolist(), color=[VERMILION if p == values.max() else BLUE for p in values])
+        shares = values.tolist()
+        axes.bar(range(len(shares)), shares, color=[VERMILION if share == max(shares) else BLUE for share in shares])
         axes.set(ylim=(0, 1), xticks=range(len(values)))
         axes.set_title(f"{letter}: {name}", parse_math=False)
         axes.xaxis.grid(False)

@@ -40,6 +40,7 @@ def image_grid(
     lines = 0 if captions is None else 1 + max(caption.count("\n") for caption in captions)
     width = min(7.5 / columns, 2)
     figure = blank_figure(width * columns, (width + 0.17 * lines) * rows)
+    images = images.detach().cpu()
     for position, axes in enumerate(figure.subplots(rows, columns, squeeze=False, **PANELS).flat):
         axes.set_axis_off()
         if position < len(images):
@@ -48,8 +49,8 @@ def image_grid(
 
 
 def draw_image(axes: Axes, image: Float[Tensor, "height width"], caption: str) -> None:
-    """Draw one image on existing axes."""
-    axes.imshow(image.detach().cpu().numpy(), cmap="gray_r", vmin=0, vmax=1)
+    """Draw one image, which is on the CPU, on existing axes."""
+    axes.imshow(image.numpy(), cmap="gray_r", vmin=0, vmax=1)
     axes.set_title(caption, fontsize=9, loc="center", pad=2, parse_math=False)
 
 
@@ -88,7 +89,7 @@ def worst_mistakes(
         raise ValueError(
             f"There are {len(images)} images, {len(labels)} labels and logits for {len(logits)}; expected one of each."
         )
-    probability, predicted = logits.softmax(1).max(1)
+    labels, (probability, predicted) = labels.cpu(), logits.detach().cpu().softmax(1).max(1)
     wrong = (predicted != labels).nonzero().flatten()
     if len(wrong) == 0:
         raise ValueError(f"The net gets all {len(labels)} images right, so there is no mistake to show.")
@@ -98,4 +99,4 @@ def worst_mistakes(
         MISTAKE.format(label=names[int(labels[i])], prediction=names[int(predicted[i])], probability=probability[i])
         for i in worst.tolist()
     ]
-    return image_grid(images[worst], captions)
+    return image_grid(images[worst.to(images.device)], captions)

@@ -2,7 +2,7 @@
 
 import math
 
-from jaxtyping import Float64, Int64
+from jaxtyping import Integer, Real
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -15,8 +15,8 @@ THRESHOLD = "threshold {threshold:g}"
 
 
 def threshold_curves(
-    scores: Float64[Tensor, " items"],
-    labels: Int64[Tensor, " items"],
+    scores: Real[Tensor, " items"],
+    labels: Integer[Tensor, " items"],
     threshold: float,
     names: tuple[str, str] = ("negative", "positive"),
 ) -> Figure:
@@ -42,6 +42,9 @@ def threshold_curves(
     ValueError
         As `learnkit.metrics.confusion_matrix_at_thresholds`.
     """
+    scores, labels = scores.detach().cpu(), labels.cpu()
+    if not scores.is_floating_point():
+        scores = scores.double()  # or else a threshold between two of them would be cut off to a whole number
     thresholds = scores.new_tensor([threshold, *scores.unique().tolist()])  # the threshold's own point comes first
     matrices = metrics.confusion_matrix_at_thresholds(labels, scores, thresholds)
     precision = metrics.precision(matrices, average=None, zero_division=math.nan)[:, 1]

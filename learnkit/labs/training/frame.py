@@ -39,7 +39,7 @@ class RunFrames:
         training = run.training
         self._of_run = {
             "network": network(training.model),
-            "computed_on": computed_on(training.device.type, training.threads),
+            "computed_on": computed_on(str(training.device), training.threads),
             "split": run.held_out,
         }
         self._rows = -1  # when the last evaluation was made into JSON
@@ -155,7 +155,8 @@ def mistakes(
     pairs = torch.stack([evaluation.labels[worst], predicted[worst]], 1).tolist()
     if not pairs:
         return {"url": "", "captions": []}
-    strip = (images[worst].transpose(0, 1).flatten(1).clamp(0, 1) * -255 + 255).round().to(torch.uint8).cpu().numpy()
+    shown = images[worst.to(images.device)].cpu()
+    strip = (shown.transpose(0, 1).flatten(1).clamp(0, 1) * -255 + 255).round().to(torch.uint8).numpy()
     file = io.BytesIO()
     Image.fromarray(strip).save(file, format="png", optimize=True)
     url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

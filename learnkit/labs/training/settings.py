@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from learnkit import doctor
+from learnkit import devices
 from learnkit.data import LabelledImages, load
 from learnkit.labs.common.validation import Choice, Field, Integer, InvalidSetting, Positive, in_words
 from learnkit.training import OPTIMIZERS
@@ -48,7 +48,7 @@ NAMES_OF_OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
 
 def training_fields(data: LabelledImages) -> dict[str, Field]:
     """The settings of a training on this data, on this machine."""
-    images, held_out = len(data.train_labels), len(data.validation_labels)
+    images, held_out, usable = len(data.train_labels), len(data.validation_labels), devices.usable_devices()
     parts = {f"{images:,} images": "train", f"all {images + held_out:,} images": "all"}
     return {
         "optimizer": Choice("sgd", {NAMES_OF_OPTIMIZERS.get(name, name): name for name in OPTIMIZERS}),
@@ -57,7 +57,7 @@ def training_fields(data: LabelledImages) -> dict[str, Field]:
         "epochs": Integer(20, maximum=1000),
         "train_on": Choice("train", parts),
         "seed": Integer(0, minimum=0, maximum=1000),
-        "device": Choice.of(*usable_devices()),
+        "device": Choice(usable[0], {devices.describe_device(device): device for device in usable}),
     }
 
 
@@ -76,12 +76,6 @@ def all_fields(data: LabelledImages, of_model: Mapping[str, Field]) -> dict[str,
             f"{', '.join(of_training)}. Wrap the model in a function that takes it under another name."
         )
     return {**of_model, **of_training}
-
-
-def usable_devices() -> list[str]:
-    """The best one first."""
-    best = doctor.choose_device().type
-    return [best] if best == "cpu" else [best, "cpu"]
 
 
 @cache

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
-import torch
 from torch import nn
 
-from learnkit import doctor, models
+from learnkit import devices, models
 from learnkit.data import LabelledImages
+from learnkit.errors import is_out_of_memory
 from learnkit.labs.common.runner import Steps
 from learnkit.labs.common.state import Settings, StateThatTrains
 from learnkit.labs.common.validation import Field, in_words
@@ -76,7 +76,7 @@ class TrainingState(StateThatTrains):
     @property
     def constants(self) -> dict[str, Any]:
         """What the page is told once."""
-        diagnosis = doctor.why_no_gpu()
+        diagnosis = devices.why_no_gpu()
         return {
             "of_model": self.of_model,
             "presets": list(self.presets),
@@ -194,8 +194,8 @@ class TrainingState(StateThatTrains):
     def fail(self, error: Exception) -> None:
         """Say what has stopped the training."""
         super().fail(error)
-        if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "allocate memory" in str(error):
-            batch_size, device = self.settings["batch_size"], self.settings["device"]
+        if is_out_of_memory(error):
+            batch_size, device = self.settings["batch_size"], self.format("device", self.settings)
             smaller = f"Try a batch size of {batch_size // 2:,}" if batch_size > 1 else "Try smaller layers"
             self.message = OUT_OF_MEMORY.format(device=device, batch_size=batch_size, advice=smaller)
 

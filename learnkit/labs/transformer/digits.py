@@ -135,7 +135,8 @@ class DigitTraining:
     @torch.no_grad()
     def _test(self) -> None:
         logits, _ = self.model(self._tested, need_weights=False)
-        self.accuracies.append((logits.argmax(-1) == TASKS[self.task](self._tested)).double().mean().item())
+        correct = logits.argmax(-1) == TASKS[self.task](self._tested)
+        self.accuracies.append(correct.sum().item() / correct.numel())
 
     def _draw(self, count: int) -> Digits:
         return torch.randint(0, 10, (count, self.length), generator=self._generator)
