@@ -3,14 +3,16 @@
 import sys
 from importlib import import_module
 
-from benchmarks.measure import print_environment
+from benchmarks.measure import environment
 from learnkit.errors import unknown
 
-NAMES = ("training", "metrics", "attention", "recurrent", "studies", "labs", "imports", "busy", "gpu")
+QUICK = ("training", "metrics", "attention", "recurrent", "studies", "labs", "imports", "busy")
+NAMES = (*QUICK, "accuracy", "gpu")  # the last two take an hour, and a GPU
 
 for name in sys.argv[1:]:
     if name not in NAMES:
         sys.exit(str(unknown("benchmark", name, NAMES)))
-print_environment("torch", "numpy", "scikit-learn", "torchmetrics", "skorch", "lightning", "matplotlib", "jupyterlab")
-for name in sys.argv[1:] or NAMES[:-1]:  # not the last, which needs a GPU
+packages = ("torch", "numpy", "scikit-learn", "torchmetrics", "skorch", "lightning", "matplotlib", "jupyterlab")
+print(environment(*packages), flush=True)
+for name in sys.argv[1:] or QUICK:
     import_module(f"benchmarks.{name}").main()

@@ -2,9 +2,11 @@
 
 import platform
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -34,10 +36,14 @@ def print_table(title: str, seconds: dict[str, list[float]], base: str, unit: st
     print(f"Medians of {len(seconds[base])} rounds; ratios to {base}.")
 
 
-def print_environment(*packages: str) -> None:
-    """Print what the results depend on: versions, the processor and the number of threads."""
+def environment(*packages: str) -> str:
+    """What the results depend on: versions, the processor and the number of threads."""
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
-    processor = platform.processor() or platform.machine()
-    print(
-        f"Python {platform.python_version()}, {versions}; {processor}, {torch.get_num_threads()} threads.", flush=True
-    )
+    return f"Python {platform.python_version()}, {versions}; {processor()}, {torch.get_num_threads()} threads."
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    file = Path("/proc/cpuinfo")
+    names = re.findall(r"^model name\s*: (.+)$", file.read_text(), re.MULTILINE) if file.exists() else []
+    return names[0] if names else platform.processor() or platform.machine()

@@ -103,6 +103,8 @@ class Training(Iterator[Progress]):
 
     Attributes
     ----------
+    optimizer
+        Of torch.optim. Between two steps another can take its place, or a torch.optim.lr_scheduler change its rate.
     step
         How many steps have been made.
     steps_per_epoch
@@ -145,7 +147,7 @@ class Training(Iterator[Progress]):
         self.threads = number_for(model, self.batch_size) if threads is None else threads
         self.step = 0
         self._check_model_fits(data.train_labels)
-        self._optimizer = OPTIMIZERS[optimizer](model.parameters(), lr=learning_rate)
+        self.optimizer = OPTIMIZERS[optimizer](model.parameters(), lr=learning_rate)
         self._settings = {"optimizer": optimizer, "batch_size": self.batch_size, "images": len(data.train_labels)}
         self._generator = torch.Generator().manual_seed(seed)
         self._shuffle()
@@ -166,8 +168,6 @@ class Training(Iterator[Progress]):
         ------
         TrainingDiverged
             If a loss or a weight is NaN or infinite. This is checked every 50 steps and at the end of each epoch.
-        StopIteration
-            When all epochs are finished.
         """
         if self.step >= len(self):
             raise StopIteration
@@ -178,9 +178,9 @@ class Training(Iterator[Progress]):
         with using(self.threads):
             images = self.data.train_images.index_select(0, chosen)  # twice as fast as [chosen]
             loss = cross_entropy(self.model(images), self.data.train_labels.index_select(0, chosen))
-            self._optimizer.zero_grad()
+            self.optimizer.zero_grad()
             loss.backward()
-            self._optimizer.step()
+            self.optimizer.step()
         self.step += 1
         loss = loss.detach()
         self._losses.append(loss)
@@ -220,7 +220,7 @@ class Training(Iterator[Progress]):
                 "settings": self._settings,
                 "step": self.step,
                 "model": self.model.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
                 "generator": self._generator_before_epoch,
             }
         )
@@ -262,7 +262,7 @@ class Training(Iterator[Progress]):
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(deepcopy(state["optimizer"]))
+        self.optimizer.load_state_dict(deepcopy(state["optimizer"]))
         self._generator.set_state(state["generator"])
         self.step = state["step"]
         self._shuffle()
@@ -287,7 +287,7 @@ class Training(Iterator[Progress]):
         step = self.step - len(losses) + wrong[0] + 1 if wrong else self.step
         what = f"The loss became {losses[wrong[0]].item()}" if wrong else "A weight became NaN or infinite"
         self.model.load_state_dict(self._kept)
-        rate = self._optimizer.param_groups[0]["lr"]
+        rate = self.optimizer.param_groups[0]["lr"]
         raise TrainingDiverged(
             f"{what} at step {step} (epoch {(step - 1) // self.steps_per_epoch + 1}). The model was reset to the "
             f"weights of step {self._kept_at}, the last known to be finite. The learning rate is {rate:g}: try "

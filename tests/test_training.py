@@ -52,6 +52,24 @@ def test_it_equals_the_plain_loop_weight_for_weight(few_images, optimizer, torch
     assert torch.equal(weights(model), weights(net))
 
 
+def test_whoever_iterates_can_change_the_learning_rate_or_the_whole_optimizer(few_images):
+    by_hand, falling, other = (
+        Training(FullyConnected((784, 10)), few_images, epochs=2, batch_size=100, learning_rate=0.1) for _ in range(3)
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(falling.optimizer, len(falling))
+    for step, _ in enumerate(falling, start=1):
+        next(by_hand)
+        schedule.step()
+        by_hand.optimizer.param_groups[0]["lr"] = 0.05 * (1 + math.cos(math.pi * step / len(falling)))
+    torch.testing.assert_close(weights(falling.model), weights(by_hand.model))
+    assert falling.optimizer.param_groups[0]["lr"] == pytest.approx(0)
+    next(other)
+    before = weights(other.model).clone()
+    other.optimizer = torch.optim.SGD(other.model.parameters(), lr=0.0)
+    list(other)
+    assert torch.equal(weights(other.model), before)
+
+
 def test_every_step_reports_its_epoch_and_number_and_a_smaller_last_batch_counts_too(few_images):
     training = Training(FullyConnected((784, 10)), few_images, epochs=2, batch_size=100)
     assert training.steps_per_epoch == 5
@@ -218,7 +236,7 @@ def test_between_two_checks_nothing_is_read_back_from_the_device(few_images, opt
     training = Training(FullyConnected((784, 20, 10), "relu"), few_images, batch_size=2, optimizer=optimizer)
     next(training)
     # Adam counts its steps in tensors that are on the CPU whatever the device, so reading them does not wait.
-    counters = [state["step"] for state in training._optimizer.state.values() if "step" in state]
+    counters = [state["step"] for state in training.optimizer.state.values() if "step" in state]
     with Reads(allowed=counters) as reads:
         for _ in islice(training, 48):
             pass

@@ -1,6 +1,6 @@
 """Kill a study at random moments and continue it: ``python -m tools.killed_studies [TIMES]``, by default 20 times.
 
-Each time a new process starts the study with an empty file and is killed by SIGKILL, which it cannot handle. Then the
+Each time a new process starts the study with an empty file and is killed in a way that it cannot handle. Then the
 study is called again with that file, and its table is compared with that of a study that was not interrupted.
 """
 
@@ -20,6 +20,7 @@ import torch
 from learnkit.data import LabelledImages
 from learnkit.models import FullyConnected
 from learnkit.study import study
+from learnkit.study.workers import start_method
 
 GRID: dict[str, list[Any]] = {"sizes": [(784, 10), (784, 32, 10)], "activation": ["relu"], "learning_rate": [0.01, 0.1]}
 SEEDS = range(3)
@@ -41,7 +42,7 @@ class Announced(FullyConnected):
 
     def __init__(self, sizes: tuple[int, ...], activation: str | None = None, marks: str = "", *, seed: int) -> None:
         super().__init__(sizes, activation, seed=seed)
-        with open(marks, "a") as file:
+        with open(marks, "a", encoding="utf-8") as file:
             file.write("x")
 
 
@@ -74,8 +75,7 @@ def without_clock(table: pd.DataFrame) -> pd.DataFrame:
 def kill_and_resume(times: int, folder: Path, seed: int = 0) -> list[tuple[int, int, bool]]:
     """For each time: how many runs had begun when the study was killed, how many were saved, and whether the table is
     that of the uninterrupted study, which is computed first."""
-    context = multiprocessing.get_context("forkserver")  # forks a process that has imported torch and trained nothing
-    context.set_forkserver_preload(["learnkit.study"])
+    context: Any = multiprocessing.get_context(start_method())
     uninterrupted = folder / "uninterrupted"
     uninterrupted.mkdir()
     table = run(uninterrupted)

@@ -19,7 +19,7 @@ from learnkit.models import FullyConnected
 from learnkit.run import LAST_IMAGES, Row
 from learnkit.study.store import Store, fingerprint_of
 from learnkit.study.trial import Trial
-from learnkit.study.workers import run_on, run_serial
+from learnkit.study.workers import processes, run_on, run_serial
 from learnkit.threads import number_set_by_user
 from learnkit.training import Training
 
@@ -60,7 +60,7 @@ def study(
     data: LabelledImages | Callable[[], LabelledImages],
     *,
     path: str | Path | None = None,
-    executor: Executor | None = None,
+    executor: Executor | int | None = None,
     model: Callable[..., nn.Module] = FullyConnected,
     epochs: int = 20,
     threads: int | None = None,
@@ -83,11 +83,10 @@ def study(
         an interrupted study resumes where it stopped, and seeds and settings can be added later. A run is identified by
         its complete setting (defaults included), its seed, its data and ``threads``, if that was set.
     executor
-        Where to train: any `concurrent.futures.Executor`, or on a cluster Dask's ``client.get_executor()``; by default
-        in this process, one run after another. For processes on this machine use
-        ``ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))``. Before Python 3.14, Linux forks by
-        default, and a process forked while torch has threads may hang. The workers import the model by its name, so
-        move a class defined in a notebook to a module; a script needs ``if __name__ == "__main__":``.
+        Where to train: in so many processes of this machine, such as 2; by any `concurrent.futures.Executor`; or on a
+        cluster by Dask's ``client.get_executor()``. By default in this process, one run after another. Processes
+        import the model by its name, so a class defined in a notebook has to be moved to a module, and a script needs
+        ``if __name__ == "__main__":``.
     model
         Called with the model's part of a setting and with ``seed``.
     epochs
@@ -111,7 +110,8 @@ def study(
     ------
     ValueError
         If there are no settings or no seeds, if one is given twice, if a single value is given instead of a list, or
-        if neither `Training` nor the model has a parameter of some name.
+        if neither `Training` nor the model has a parameter of some name, or if a model or data cannot be sent to other
+        processes.
     OSError
         If ``path`` cannot be written.
     StudyInterrupted, StudyStopped
@@ -124,6 +124,10 @@ def study(
     settings, trials = _trials(grid, _listed("seeds", seeds, "range(5)"), model, epochs, threads)
     outcomes: dict[int, list[Row]] = {}
     with ExitStack() as stack:
+        if isinstance(executor, int):
+            check_whole_number("executor", executor)
+            executor = processes(executor)
+            stack.callback(executor.shutdown, wait=False, cancel_futures=True)
         if executor is None or path is not None:
             local = data if isinstance(data, LabelledImages) else data()
         keys, store = [], None

@@ -1,18 +1,37 @@
 """Where trials are executed: in this process, or by the workers of an executor."""
 
+import io
+import multiprocessing
+import pickle
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, as_completed
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
+from types import FunctionType
+from typing import Any, Literal
 
 import torch
 
 from learnkit.data import LabelledImages
 from learnkit.study.trial import Outcome, Trial, execute, failed
+
+IN_NOTEBOOK = (
+    "{name} is defined in a notebook or at Python's prompt, from which no other process can import it. Put it into a "
+    "module, such as a file nets.py in this folder, and import it from there: from nets import {name}."
+)
+CANNOT_BE_SENT = (
+    "{thing!r} cannot be sent to another process ({error}). Give one that has a name, defined at the top level of a "
+    "module, with plain values as its parameters."
+)
+FORKS = (
+    "This executor makes its processes by fork, and a process forked while torch has threads may hang. Give study a "
+    "number of processes, executor=2, or an executor with mp_context=multiprocessing.get_context({method!r})."
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,16 @@ def run_serial(trials: dict[int, Trial], data: LabelledImages) -> Generator[tupl
         yield number, execute(trial, data)
 
 
+def start_method() -> Literal["forkserver", "spawn"]:
+    """How processes are started: never by fork, which copies locks that torch's threads may hold."""
+    return "spawn" if sys.platform == "win32" else "forkserver"
+
+
+def processes(count: int) -> ProcessPoolExecutor:
+    """An executor of so many processes on this machine."""
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context(start_method()))
+
+
 def run_on(
     trials: dict[int, Trial], data: LabelledImages | Callable[[], LabelledImages], executor: Executor
 ) -> Generator[tuple[int, Outcome], None, None]:
@@ -37,12 +66,15 @@ def run_on(
     Raises
     ------
     ValueError
-        If the executor has been shut down.
+        If the executor has been shut down, or makes its processes by fork, or if a model or the data cannot be sent to
+        another process.
     BrokenExecutor, CancelledError
         If it lost its workers, or its work was cancelled; every outcome that arrived has been yielded by then.
     """
     if not trials:
         return
+    if isinstance(executor, ProcessPoolExecutor):
+        _check_processes(executor, [*trials.values(), data])
     with _source(data) as source:
         try:
             futures = {executor.submit(_execute, trial, source): number for number, trial in trials.items()}
@@ -69,6 +101,30 @@ def run_on(
                 future.cancel()
         if lost is not None:
             raise lost
+
+
+def _check_processes(executor: ProcessPoolExecutor, things: list[Any]) -> None:
+    """Raise a ValueError if its processes may hang, or could not get one of these things."""
+    if executor._mp_context.get_start_method() == "fork":  # type: ignore[union-attr]  # there is no public way
+        raise ValueError(FORKS.format(method=start_method()))
+    for thing in things:
+        if isinstance(thing, LabelledImages):
+            continue  # which is sent by a file
+        try:
+            _Pickler(io.BytesIO()).dump(thing)
+        except (AttributeError, TypeError, pickle.PicklingError) as error:
+            thing = thing.model if isinstance(thing, Trial) else thing
+            raise ValueError(CANNOT_BE_SENT.format(thing=thing, error=error)) from error
+
+
+class _Pickler(pickle.Pickler):
+    """Refuses, with the reason, what a worker would look for in a module called __main__ that it does not have."""
+
+    def reducer_override(self, thing: Any) -> Any:
+        is_named = isinstance(thing, type | FunctionType) and thing.__module__ == "__main__"
+        if is_named and not hasattr(sys.modules["__main__"], "__file__"):  # a script's is imported by its workers
+            raise ValueError(IN_NOTEBOOK.format(name=thing.__qualname__))
+        return NotImplemented
 
 
 def _execute(trial: Trial, source: Source) -> Outcome:
